@@ -1,0 +1,299 @@
+// Package providers is the contract between the planner and the kinds of
+// block, and nothing else: what a kind must be able to do so that its blocks
+// can be planned and applied. Each provider has a folder below this one; the
+// table of them is in package registry.
+//
+// A provider never decides whether its object must change. It says what the
+// identity of the object is ([Kind.Resolve]), what exists ([Provider.Observe])
+// and which steps would bring about the forms of it that somebody needs
+// ([Provider.Plan]); the planner compares and chooses.
+package providers
+
+import (
+	"context"
+	"encoding/json"
+	"io"
+	"time"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/zclconf/go-cty/cty"
+
+	"esd/internal/addr"
+	"esd/internal/schema"
+)
+
+// Form is a shape in which somebody can need an object. Demand for forms
+// travels from targets backward; a form that nobody needs is not made.
+type Form string
+
+// The forms that exist.
+const (
+	// Archive is the product of a package, in a cache.
+	Archive Form = "archive"
+	// Installed is a package unpacked at its prefix on this machine, together
+	// with the packages that it needs itself.
+	Installed Form = "installed"
+	// Published is a target at all its destinations.
+	Published Form = "published"
+)
+
+// Kind serves one kind of block. A kind that is no [Provider] has nothing to
+// plan: it only carries settings (cache, site, executor).
+type Kind interface {
+	// Schema describes the block. The same value is returned each time.
+	Schema() *schema.Block
+	// Resolve computes the identity of an object. It reads local files only,
+	// never the network, and writes nothing; it is called once for each
+	// object, after the objects that it depends on.
+	Resolve(ctx context.Context, req ResolveRequest) (*Object, hcl.Diagnostics)
+}
+
+// Provider serves a kind of block that has something to plan and to apply.
+type Provider interface {
+	Kind
+	// DefaultForm is the form in which an object of this kind is needed when
+	// it is a toplevel of the deployment.
+	DefaultForm() Form
+	// Observe tells what exists of the objects, asking no more than is needed
+	// to plan. The objects stand in dependency order. Objects of which nothing
+	// exists may be left out. An error means that it could not be found out.
+	Observe(ctx context.Context, req ObserveRequest) (map[addr.Address]Observation, error)
+	// Plan gives the steps that make the forms which are needed. It is a pure
+	// function of the request.
+	Plan(req PlanRequest) (Planned, error)
+	// PlanDestroy gives the steps that remove what the record says exists. It
+	// is pure. No steps means that forgetting the record is all.
+	PlanDestroy(address addr.Address, prior Prior) ([]Step, error)
+	// Apply runs one step. It is idempotent: running a step twice does no harm
+	// and gives the same result; a step that was killed can be run again.
+	Apply(ctx context.Context, run Run) (Result, error)
+}
+
+// ResolveRequest asks for the identity of one object.
+type ResolveRequest struct {
+	Address      addr.Address
+	Config       cty.Value // typed by the schema, wholly known, unmarked
+	Dependencies []addr.Address
+	ModuleDir    string // what relative paths are relative to
+	Range        hcl.Range
+	// AttributeRange is where an attribute stands, for diagnostics.
+	AttributeRange func(path ...string) hcl.Range
+	// Object finds a dependency by its address; nil if it could not be
+	// resolved.
+	Object func(addr.Address) *Object
+	// Pins is what `esd lock` resolved.
+	Pins Pins
+	// Recorded is what the state says of this object; nil if nothing.
+	Recorded *Prior
+}
+
+// Pins gives what was mutable and is pinned by the lock file.
+type Pins interface {
+	// Image is the digest that a base image's reference was resolved to.
+	Image(reference, platform string) (digest string, ok bool)
+	// Commit is the commit that a ref of a git repository was resolved to.
+	Commit(repository, ref string) (commit string, ok bool)
+}
+
+// Pin is something mutable that a configuration names and `esd lock` has to
+// resolve.
+type Pin struct {
+	Image, Platform string // a base image, or
+	Repository, Ref string // a ref of a git repository
+}
+
+// Object is one block instance with its identity.
+type Object struct {
+	Address addr.Address
+	Kind    string
+	// Key is the content key: objects with the same key are interchangeable.
+	// Empty for kinds that only carry settings.
+	Key string
+	// Inputs is what the key was made of, in the order in which a difference
+	// is worth telling.
+	Inputs []Input
+	// Attributes is what references to the object see: an object value with
+	// at least `address`.
+	Attributes     cty.Value
+	Dependencies   []addr.Address
+	PreventDestroy bool
+	Range          hcl.Range
+	// Title is a short human name: "greet 1.2.0".
+	Title string
+	// Spec is the provider's own decoded form of the configuration.
+	Spec any
+	// Unpinned lists what must be locked before this object can be planned;
+	// its Key is then not valid.
+	Unpinned []Pin
+	// Pins lists everything mutable that the object names, pinned or not.
+	Pins []Pin
+}
+
+// Input is one named thing that a content key was made of.
+type Input struct {
+	// Name says in words what it is: "script", "source file src/a.c",
+	// "recipe.libgreet".
+	Name string
+	// Digest identifies its content; 16 hexadecimal digits are enough to see
+	// that it changed.
+	Digest string
+	// Value is the content itself where it is short enough to be shown:
+	// "version 1.2.0 → 1.3.0".
+	Value string
+	// Address is the object whose key the input is, if it is one.
+	Address addr.Address
+}
+
+// Prior is what the state says of an object.
+type Prior struct {
+	Key        string
+	Attributes map[string]any
+	Inputs     map[string]string
+	Tainted    bool
+}
+
+// Setting finds the objects of settings kinds (caches, executors).
+type Setting interface {
+	// ByKind lists the objects of a kind in the root module, sorted by name.
+	ByKind(kind string) []*Object
+}
+
+// ObserveRequest asks what exists.
+type ObserveRequest struct {
+	Objects  []*Object
+	Prior    func(addr.Address) *Prior
+	Settings Setting
+}
+
+// Observation is what exists of one object.
+type Observation struct {
+	// Forms tells which forms of the desired key exist, and where.
+	Forms map[Form]string
+	// Key is the content key of what exists at the place where the object
+	// would be (a published tag); empty when nothing is there or when what is
+	// there was not made by esd.
+	Key string
+	// Exists tells that something stands at the object's place.
+	Exists bool
+	// Attributes are recorded when the object is adopted as it is.
+	Attributes map[string]any
+	// Problem says in words how what exists differs from what is desired or
+	// recorded: "registry.example.org/lab:1 points to sha256:…".
+	Problem string
+	// Data is for the provider's Plan.
+	Data any
+}
+
+// PlanRequest asks for the steps for one object.
+type PlanRequest struct {
+	Object   *Object
+	Prior    *Prior
+	Observed Observation
+	// Demand is the set of forms that somebody needs and that must be made:
+	// it includes forms that exist when the object is to be replaced.
+	Demand   []Form
+	Replace  bool
+	Settings Setting
+	Recorded func(addr.Address) *Prior
+	Lookup   func(addr.Address) *Object
+	// Observation finds what is known of another object; false when it was
+	// not asked.
+	Observation func(addr.Address) (Observation, bool)
+}
+
+// Demands reports whether form is demanded.
+func (r *PlanRequest) Demands(form Form) bool {
+	for _, f := range r.Demand {
+		if f == form {
+			return true
+		}
+	}
+	return false
+}
+
+// Planned is the answer to a [PlanRequest].
+type Planned struct {
+	Steps []Step
+}
+
+// Need is one form of another object that a step needs.
+type Need struct {
+	Address addr.Address
+	Form    Form
+}
+
+// Step is one unit of work as a provider plans it: plain data. The planner
+// gives it an identity and turns its needs into edges.
+type Step struct {
+	// Op says what is done: "build", "fetch", "publish". It is unique among
+	// the steps of one object.
+	Op string
+	// Title says it for people: "build greet 1.2.0".
+	Title string
+	// After names operations of the same object that must be done first.
+	After []string
+	Needs []Need
+	// Provides are the forms that exist when the step is done.
+	Provides []Form
+	// Completes tells that the object can be recorded after this step (and
+	// all others of the object that complete it).
+	Completes bool
+	// Resources is what the step occupies while it runs.
+	Resources Resources
+	// Download and Upload are the bytes that will cross the network, as far
+	// as they are known; -1 for unknown.
+	Download, Upload int64
+	// Reason says why the step is there, when that is not the reason of the
+	// object's action.
+	Reason string
+	// Spec is all that Apply needs to know. It carries no secret.
+	Spec json.RawMessage
+}
+
+// Resources is what a step occupies.
+type Resources struct {
+	CPUs    int           `json:"cpus,omitempty"`    // 0 is 1
+	Memory  int64         `json:"memory,omitempty"`  // bytes; 0 is unknown
+	Timeout time.Duration `json:"timeout,omitempty"` // nanoseconds; 0 is none
+}
+
+// Run is what Apply gets: the step, and the ways to tell what happens.
+type Run struct {
+	Address addr.Address
+	Op      string
+	Key     string
+	Spec    json.RawMessage
+	// CPUs is how many processors the step may use.
+	CPUs int
+	// Jobs overrides CPUs where a retry uses less; 0 is not set.
+	Attempt int
+	// Log receives the step's log.
+	Log io.Writer
+	// Progress tells bytes done of total (0 for unknown), as often as wanted.
+	Progress func(done, total int64)
+}
+
+// Result is what a step made.
+type Result struct {
+	// Attributes are recorded of the object, merged over those of its earlier
+	// steps.
+	Attributes map[string]any
+	// Reused tells that there was nothing to do: the product existed already.
+	Reused bool
+	// PeakMemory in bytes and Bytes of the product, for the forecast; 0 is
+	// unknown.
+	PeakMemory, Size int64
+	// Downloaded and Uploaded are the bytes that crossed the network.
+	Downloaded, Uploaded int64
+}
+
+// RetryError wraps an error whose cause may go away: the step may be tried
+// again.
+type RetryError struct {
+	Err error
+	// OutOfMemory: once more, with half the processors.
+	OutOfMemory bool
+}
+
+func (e *RetryError) Error() string { return e.Err.Error() }
+func (e *RetryError) Unwrap() error { return e.Err }
