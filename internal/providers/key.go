@@ -77,3 +77,10 @@ func (b *KeyBuilder) Sum() (key string, inputs []Input) {
 // ShortKey is the part of a content key that stands in paths: as long as
 // Spack's short hashes.
 func ShortKey(key string) string { return key[:min(len(key), 7)] }
+
+// ShortDigest is a digest of s that is long enough to see that s changed: 16
+// hexadecimal digits.
+func ShortDigest(s string) string {
+	sum := sha256.Sum256([]byte(s))
+	return hex.EncodeToString(sum[:8])
+}

@@ -20,6 +20,7 @@ import (
 
 	"esd/internal/addr"
 	"esd/internal/schema"
+	"esd/internal/state"
 )
 
 // Form is a shape in which somebody can need an object. Demand for forms
@@ -63,7 +64,7 @@ type Provider interface {
 	Plan(req PlanRequest) (Planned, error)
 	// PlanDestroy gives the steps that remove what the record says exists. It
 	// is pure. No steps means that forgetting the record is all.
-	PlanDestroy(address addr.Address, prior Prior) ([]Step, error)
+	PlanDestroy(address addr.Address, recorded *state.Object) ([]Step, error)
 	// Apply runs one step. It is idempotent: running a step twice does no harm
 	// and gives the same result; a step that was killed can be run again.
 	Apply(ctx context.Context, run Run) (Result, error)
@@ -84,7 +85,7 @@ type ResolveRequest struct {
 	// Pins is what `esd lock` resolved.
 	Pins Pins
 	// Recorded is what the state says of this object; nil if nothing.
-	Recorded *Prior
+	Recorded *state.Object
 }
 
 // Pins gives what was mutable and is pinned by the lock file.
@@ -144,14 +145,6 @@ type Input struct {
 	Address addr.Address
 }
 
-// Prior is what the state says of an object.
-type Prior struct {
-	Key        string
-	Attributes map[string]any
-	Inputs     map[string]string
-	Tainted    bool
-}
-
 // Setting finds the objects of settings kinds (caches, executors).
 type Setting interface {
 	// ByKind lists the objects of a kind in the root module, sorted by name.
@@ -161,7 +154,7 @@ type Setting interface {
 // ObserveRequest asks what exists.
 type ObserveRequest struct {
 	Objects  []*Object
-	Prior    func(addr.Address) *Prior
+	Recorded func(addr.Address) *state.Object
 	Settings Setting
 }
 
@@ -187,14 +180,14 @@ type Observation struct {
 // PlanRequest asks for the steps for one object.
 type PlanRequest struct {
 	Object   *Object
-	Prior    *Prior
+	Prior    *state.Object
 	Observed Observation
 	// Demand is the set of forms that somebody needs and that must be made:
 	// it includes forms that exist when the object is to be replaced.
 	Demand   []Form
 	Replace  bool
 	Settings Setting
-	Recorded func(addr.Address) *Prior
+	Recorded func(addr.Address) *state.Object
 	Lookup   func(addr.Address) *Object
 	// Observation finds what is known of another object; false when it was
 	// not asked.

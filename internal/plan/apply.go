@@ -1,0 +1,345 @@
+package plan
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+
+	"esd/internal/addr"
+	"esd/internal/providers"
+	"esd/internal/state"
+)
+
+// decision is what was decided for one object.
+type decision struct {
+	demanded bool
+	action   Action
+	reason   string
+	drift    bool
+	work     bool // steps are needed
+	steps    []providers.Step
+	neededBy int // the object whose demand came first; -1 for a toplevel
+}
+
+// planApply plans to make what is there match the configuration.
+//
+// Whether a package is needed shows only when it is known what its users lack,
+// so observing and planning alternate. The second round asks about everything
+// that the demanded packages could need: one batch of look-ups is cheaper than
+// one round trip for each level of the graph.
+func (p *planner) planApply(ctx context.Context, out *Plan) error {
+	roots, err := p.toplevels()
+	if err != nil {
+		return err
+	}
+	if err := p.observe(ctx, slices.Clone(roots)); err != nil {
+		return err
+	}
+	for {
+		decisions, missing, err := p.pass(roots)
+		if err != nil {
+			return err
+		}
+		if len(missing) > 0 {
+			if err := p.observe(ctx, p.closure(missing)); err != nil {
+				return err
+			}
+			continue
+		}
+		p.collect(out, decisions)
+		break
+	}
+	if err := p.planGone(out); err != nil {
+		return err
+	}
+	p.planOutputs(out)
+	return nil
+}
+
+// pass walks from the toplevels backward and decides for each object that
+// somebody needs. It gives up on objects that were not asked about and lists
+// them.
+func (p *planner) pass(roots []int) ([]decision, []int, error) {
+	demand := make([][]providers.Form, len(p.objects))
+	decisions := make([]decision, len(p.objects))
+	for i := range decisions {
+		decisions[i].neededBy = -1
+	}
+	for _, i := range roots {
+		demand[i] = []providers.Form{p.provider[i].DefaultForm()}
+	}
+	var missing []int
+	for i := len(p.objects) - 1; i >= 0; i-- { // users stand behind
+		if len(demand[i]) == 0 {
+			continue
+		}
+		if !p.asked[i] {
+			missing = append(missing, i)
+			continue
+		}
+		d := &decisions[i]
+		if err := p.decide(i, demand[i], d); err != nil {
+			return nil, nil, err
+		}
+		for _, step := range d.steps {
+			for _, need := range step.Needs {
+				n, ok := p.index[need.Address]
+				if !ok || n >= i {
+					return nil, nil, fmt.Errorf("%s needs %s, which is not among its dependencies; this is a bug in esd", p.objects[i].Address, need.Address)
+				}
+				if !slices.Contains(demand[n], need.Form) {
+					demand[n] = append(demand[n], need.Form)
+				}
+				if decisions[n].neededBy < 0 {
+					decisions[n].neededBy = i
+				}
+			}
+		}
+	}
+	return decisions, missing, nil
+}
+
+// decide chooses the action for one object, and asks its provider for the
+// steps if there is work.
+func (p *planner) decide(i int, demand []providers.Form, d *decision) error {
+	o, obs, recorded := p.objects[i], p.observed[p.objects[i].Address], p.recorded[i]
+	d.demanded = true
+	replace := matchesAny(p.req.Replaces, o.Address)
+	lacking := slices.DeleteFunc(slices.Clone(demand), func(f providers.Form) bool {
+		_, exists := obs.Forms[f]
+		return exists && !replace
+	})
+	if isPackage(p.provider[i]) {
+		p.decidePackage(o, obs, recorded, d)
+		d.work = len(lacking) > 0
+	} else {
+		p.decideTarget(o, obs, recorded, d)
+		d.work = d.action == Create || d.action == Update
+		lacking = demand
+	}
+	if replace {
+		d.work, d.reason = true, "--replace asks for it"
+		if !isPackage(p.provider[i]) && d.action != Create {
+			d.action = Update
+		}
+	}
+	if !d.work {
+		return nil
+	}
+	planned, err := p.provider[i].Plan(providers.PlanRequest{
+		Object: o, Prior: recorded, Observed: obs, Demand: lacking, Replace: replace, Settings: p.settings,
+		Recorded: p.recordedAt, Lookup: p.lookup, Observation: p.observation,
+	})
+	if err != nil {
+		return fmt.Errorf("%s: %w", o.Address, err)
+	}
+	d.steps = planned.Steps
+	if isPackage(p.provider[i]) {
+		d.action = packageAction(planned.Steps)
+	}
+	return nil
+}
+
+// packageAction names the work on a package by its heaviest step.
+func packageAction(steps []providers.Step) Action {
+	action := NoOp
+	for _, s := range steps {
+		switch s.Op {
+		case string(Build):
+			return Build
+		default:
+			action = Fetch
+		}
+	}
+	return action
+}
+
+// decidePackage says what there is to say of a package if it needs no work,
+// and the reason if it does.
+func (p *planner) decidePackage(o *providers.Object, obs providers.Observation, recorded *state.Object, d *decision) {
+	where, cached := obs.Forms[providers.Archive]
+	d.action = NoOp
+	switch {
+	case cached && recorded == nil:
+		d.action, d.reason = Adopt, "is in "+where
+	case cached && recorded.Key != o.Key:
+		d.action, d.reason = Adopt, firstOr(differences(recorded, o), "changed")+"; is in "+where
+	case cached:
+		d.reason = "is in " + where
+	case recorded == nil:
+		d.reason = "not in any cache"
+	case recorded.Tainted:
+		d.reason = "is tainted"
+	case recorded.Key == o.Key:
+		d.drift, d.reason = true, "was built, but is in no cache any more"
+	default:
+		d.reason = firstOr(differences(recorded, o), "changed")
+	}
+	if obs.Problem != "" && !cached {
+		d.reason = obs.Problem
+	}
+}
+
+// decideTarget is the table of docs/plan.md: recorded, observed, desired.
+func (p *planner) decideTarget(o *providers.Object, obs providers.Observation, recorded *state.Object, d *decision) {
+	asWanted := obs.Exists && obs.Key == o.Key
+	switch {
+	case recorded == nil && asWanted:
+		d.action, d.reason = Adopt, "exists as wanted"
+	case recorded == nil:
+		d.action, d.reason = Create, "does not exist yet"
+		if obs.Exists {
+			d.reason = firstOr([]string{obs.Problem}, "something else stands in its place")
+		}
+	case recorded.Tainted:
+		d.action, d.reason = Update, "is tainted"
+	case recorded.Key == o.Key && asWanted:
+		d.action = NoOp
+	case recorded.Key == o.Key && obs.Exists:
+		d.action, d.drift, d.reason = Update, true, firstOr([]string{obs.Problem}, "was changed by somebody else")
+	case recorded.Key == o.Key:
+		d.action, d.drift, d.reason = Create, true, firstOr([]string{obs.Problem}, "was there, but is gone")
+	case asWanted:
+		d.action, d.reason = Adopt, firstOr(differences(recorded, o), "changed")+"; exists as wanted"
+	default:
+		d.action, d.reason = Update, firstOr(differences(recorded, o), "changed")
+		if !obs.Exists {
+			d.action = Create
+		}
+	}
+}
+
+func firstOr(list []string, otherwise string) string {
+	if len(list) > 0 && list[0] != "" {
+		return list[0]
+	}
+	return otherwise
+}
+
+// collect turns decisions into changes and steps.
+func (p *planner) collect(out *Plan, decisions []decision) {
+	for i := range decisions {
+		d := &decisions[i]
+		if !d.demanded {
+			continue
+		}
+		o := p.objects[i]
+		if d.action == NoOp || d.action == Adopt && isPackage(p.provider[i]) {
+			if isPackage(p.provider[i]) {
+				out.Summary.Reused++
+			} else {
+				out.Summary.Unchanged++
+			}
+		}
+		if d.action == NoOp && !p.recordMoved(i) {
+			continue
+		}
+		change := p.change(i, d)
+		out.Changes = append(out.Changes, change)
+		for _, s := range d.steps {
+			out.Steps = append(out.Steps, p.step(o, change, s))
+		}
+	}
+	p.link(out, decisions)
+}
+
+// recordMoved reports whether the record of an object that needs no work is
+// out of date in something that matters later: its protection.
+func (p *planner) recordMoved(i int) bool {
+	r := p.recorded[i]
+	return r != nil && r.PreventDestroy != p.objects[i].PreventDestroy
+}
+
+func (p *planner) change(i int, d *decision) Change {
+	o := p.objects[i]
+	c := Change{
+		Address: o.Address.String(), Kind: o.Kind, Title: o.Title, Action: d.action, Reason: d.reason, Drift: d.drift,
+		Key: o.Key, Record: recordOf(o),
+	}
+	if d.neededBy >= 0 {
+		c.NeededBy = p.objects[d.neededBy].Address.String()
+	}
+	if r := p.recorded[i]; r != nil {
+		c.PriorKey = r.Key
+		c.Causes = differences(r, o)
+		c.Cause = causeOf(r, o)
+	}
+	if d.action == NoOp {
+		c.Action, c.Reason = Refresh, "prevent_destroy changed"
+		c.Record.Attributes = maps.Clone(p.recorded[i].Attributes)
+	}
+	if d.action == Adopt {
+		c.Record.Attributes = maps.Clone(p.observed[o.Address].Attributes)
+	}
+	c.Attributes, c.Unknown = attributesOf(o)
+	return c
+}
+
+func recordOf(o *providers.Object) *Record {
+	r := &Record{Inputs: make(map[string]string, len(o.Inputs)), PreventDestroy: o.PreventDestroy}
+	for _, in := range o.Inputs {
+		r.Inputs[in.Name] = inputText(in)
+	}
+	for _, dep := range o.Dependencies {
+		r.Dependencies = append(r.Dependencies, dep.String())
+	}
+	return r
+}
+
+func (p *planner) step(o *providers.Object, c Change, s providers.Step) Step {
+	step := Step{
+		ID: c.Address + "#" + s.Op, Address: c.Address, Kind: o.Kind, Op: s.Op, Title: s.Title, Key: o.Key,
+		Reason: s.Reason, Completes: s.Completes, Resources: s.Resources, Download: s.Download, Upload: s.Upload,
+		Seconds: -1, Spec: s.Spec,
+	}
+	if step.Reason == "" {
+		step.Reason = c.Reason
+	}
+	if p.req.State != nil {
+		if d, ok := p.req.State.Durations[step.ID]; ok {
+			step.Seconds = d.Seconds
+		}
+	}
+	return step
+}
+
+// link turns the needs of the steps into edges between steps.
+func (p *planner) link(out *Plan, decisions []decision) {
+	position := make(map[string]int, len(out.Steps))
+	for i, s := range out.Steps {
+		position[s.ID] = i
+	}
+	for i := range decisions {
+		for _, s := range decisions[i].steps {
+			step := &out.Steps[position[p.objects[i].Address.String()+"#"+s.Op]]
+			for _, op := range s.After {
+				step.Needs = append(step.Needs, step.Address+"#"+op)
+			}
+			for _, need := range s.Needs {
+				step.Needs = append(step.Needs, providersOf(need, decisions[p.index[need.Address]].steps)...)
+			}
+			slices.Sort(step.Needs)
+			step.Needs = slices.Compact(step.Needs)
+		}
+	}
+}
+
+// providersOf lists the steps that make what is needed; none if it exists.
+func providersOf(need providers.Need, steps []providers.Step) []string {
+	var ids []string
+	for _, s := range steps {
+		if slices.Contains(s.Provides, need.Form) {
+			ids = append(ids, need.Address.String()+"#"+s.Op)
+		}
+	}
+	return ids
+}
+
+// selected reports whether a recorded object is within the user's selection.
+func (p *planner) selected(a addr.Address) bool {
+	if matchesAny(p.req.Excludes, a) {
+		return false
+	}
+	return len(p.req.Targets) == 0 || matchesAny(p.req.Targets, a)
+}

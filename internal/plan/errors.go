@@ -1,0 +1,85 @@
+package plan
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/agext/levenshtein"
+
+	"esd/internal/addr"
+	"esd/internal/providers"
+)
+
+// ErrStale is wrapped by the error that refuses a saved plan because the
+// world moved on.
+var ErrStale = errors.New("the saved plan is stale")
+
+// NoSuchObjectError refuses an option that names nothing.
+type NoSuchObjectError struct {
+	Option string
+	Target addr.Target
+	Known  []string
+}
+
+func (e *NoSuchObjectError) Error() string {
+	msg := fmt.Sprintf("%s %s names nothing in the configuration or the state", e.Option, e.Target)
+	if s := Suggest(e.Target.String(), e.Known); s != "" {
+		return msg + "; did you mean " + s + "?"
+	}
+	return msg + "; `esd state list` and `esd graph` show the addresses"
+}
+
+// Suggest finds the name that was probably meant; empty if none is near.
+func Suggest(written string, known []string) string {
+	best, score := "", 0.0
+	for _, k := range known {
+		if s := levenshtein.Match(written, k, nil); s > score {
+			best, score = k, s
+		}
+	}
+	if score < 0.75 {
+		return ""
+	}
+	return best
+}
+
+// UnpinnedError says that something mutable is not pinned by the lock file.
+type UnpinnedError struct {
+	Address addr.Address
+	Pins    []providers.Pin
+}
+
+func (e *UnpinnedError) Error() string {
+	var what []string
+	for _, pin := range e.Pins {
+		if pin.Image != "" {
+			what = append(what, fmt.Sprintf("base image %q", pin.Image))
+			continue
+		}
+		what = append(what, fmt.Sprintf("ref %q of %s", pin.Ref, pin.Repository))
+	}
+	slices.Sort(what)
+	return fmt.Sprintf("%s names the %s, which the lock file does not pin: run `esd lock` and commit what it writes",
+		e.Address, strings.Join(what, " and the "))
+}
+
+// PreventedError refuses a plan that would destroy what is protected.
+type PreventedError struct{ Addresses []string }
+
+func (e *PreventedError) Error() string {
+	return fmt.Sprintf("%s would be destroyed, but prevent_destroy protects it: set prevent_destroy = false and apply that first, "+
+		"or use a `removed` block with `destroy = false` to only forget it", strings.Join(e.Addresses, ", "))
+}
+
+// ObserveError says that it could not be found out what exists.
+type ObserveError struct {
+	Kind string
+	Err  error
+}
+
+func (e *ObserveError) Error() string {
+	return fmt.Sprintf("cannot find out what exists (%s): %v", e.Kind, e.Err)
+}
+func (e *ObserveError) Unwrap() error { return e.Err }

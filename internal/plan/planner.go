@@ -1,0 +1,352 @@
+package plan
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+
+	"esd/internal/addr"
+	"esd/internal/providers"
+	"esd/internal/state"
+)
+
+// planner is one planning run. Everything but observe is pure.
+type planner struct {
+	req      Request
+	objects  []*providers.Object // those with something to plan
+	index    map[addr.Address]int
+	provider []providers.Provider
+	recorded []*state.Object // by object; nil for none
+	users    [][]int32       // objects that depend on each
+	settings providers.Setting
+	observed map[addr.Address]providers.Observation
+	asked    []bool // by object: observed knows, or knows of nothing
+	moves    []Change
+	state    map[string]*state.Object
+}
+
+// Make plans. It asks the providers what exists, as far as that matters, and
+// writes nothing. A nil error means that the plan is complete.
+func Make(ctx context.Context, req Request) (*Plan, error) {
+	p, err := newPlanner(req)
+	if err != nil {
+		return nil, err
+	}
+	out := &Plan{
+		FormatVersion: FormatVersion, ESDVersion: req.ESDVersion, Mode: req.Mode, Config: req.Config,
+		Selection: selection(req),
+	}
+	if req.State != nil {
+		out.State = StateID{req.State.Lineage, req.State.Serial}
+	}
+	switch req.Mode {
+	case Destroy:
+		err = p.planDestroy(out)
+	case RefreshOnly:
+		err = p.planRefresh(ctx, out)
+	default:
+		err = p.planApply(ctx, out)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return out, p.finish(out)
+}
+
+func newPlanner(req Request) (*planner, error) {
+	p := &planner{
+		req: req, index: make(map[addr.Address]int, len(req.Objects)),
+		observed: map[addr.Address]providers.Observation{}, settings: NewSettings(req.Objects),
+		state: map[string]*state.Object{},
+	}
+	if req.State != nil {
+		for address, o := range req.State.Objects {
+			p.state[address] = o
+		}
+	}
+	for _, o := range req.Objects {
+		provider, plannable := req.Kind(o.Kind).(providers.Provider)
+		if !plannable {
+			continue
+		}
+		if len(o.Unpinned) > 0 && req.Mode != Destroy {
+			return nil, &UnpinnedError{Address: o.Address, Pins: o.Unpinned}
+		}
+		p.index[o.Address] = len(p.objects)
+		p.objects = append(p.objects, o)
+		p.provider = append(p.provider, provider)
+	}
+	p.users = make([][]int32, len(p.objects))
+	for i, o := range p.objects {
+		for _, dep := range o.Dependencies {
+			if d, ok := p.index[dep]; ok {
+				p.users[d] = append(p.users[d], int32(i))
+			}
+		}
+	}
+	p.asked = make([]bool, len(p.objects))
+	p.applyMoves()
+	p.recorded = make([]*state.Object, len(p.objects))
+	for i, o := range p.objects {
+		p.recorded[i] = p.state[o.Address.String()]
+	}
+	return p, nil
+}
+
+// applyMoves gives recorded objects the addresses that moved blocks say, in
+// the order of the addresses, following chains.
+func (p *planner) applyMoves() {
+	for range p.req.Moved { // a chain is as long as the list at most
+		moved := false
+		for _, m := range p.req.Moved {
+			for _, from := range sortedKeys(p.state) {
+				to, ok := movedTo(m, from)
+				if !ok || p.state[to] != nil {
+					continue
+				}
+				o := p.state[from]
+				delete(p.state, from)
+				p.state[to] = o
+				p.recordMove(from, to, o)
+				moved = true
+			}
+		}
+		if !moved {
+			return
+		}
+	}
+}
+
+func (p *planner) recordMove(from, to string, o *state.Object) {
+	for i, c := range p.moves {
+		if c.Address == from {
+			p.moves[i].Address = to
+			return
+		}
+	}
+	p.moves = append(p.moves, Change{Address: to, From: from, Kind: o.Kind, Action: Move, Key: o.Key, PriorKey: o.Key,
+		Reason: "moved from " + from})
+}
+
+// movedTo gives the new address of what from names, if the move covers it.
+func movedTo(m Moved, from string) (string, bool) {
+	a, err := addr.Parse(from)
+	if err != nil || !m.From.Matches(a) {
+		return "", false
+	}
+	if m.From.Module != "" {
+		if m.To.Module == "" {
+			return "", false
+		}
+		a.Module = m.To.Module + a.Module[len(m.From.Module):]
+		return a.String(), true
+	}
+	to := m.To.Address
+	if a.Keyed && !m.From.Address.Keyed && !to.Keyed {
+		to = to.Instance(a.Key)
+	}
+	return to.String(), true
+}
+
+// lookup finds an object by its address; nil if it has nothing to plan.
+func (p *planner) lookup(a addr.Address) *providers.Object {
+	if i, ok := p.index[a]; ok {
+		return p.objects[i]
+	}
+	return nil
+}
+
+func (p *planner) recordedAt(a addr.Address) *state.Object { return p.state[a.String()] }
+
+func (p *planner) observation(a addr.Address) (providers.Observation, bool) {
+	i, ok := p.index[a]
+	if !ok || !p.asked[i] {
+		return providers.Observation{}, false
+	}
+	return p.observed[a], true
+}
+
+// isPackage tells packages, which are made where they are needed, from
+// targets, which are the reason for everything.
+func isPackage(provider providers.Provider) bool { return provider.DefaultForm() == providers.Archive }
+
+// toplevels are the objects that the plan is about: targets, packages that
+// nothing else uses, and whatever the user named.
+func (p *planner) toplevels() ([]int, error) {
+	excluded := p.excluded()
+	var roots []int
+	hit := make([]bool, len(p.req.Targets))
+	for i, o := range p.objects {
+		if excluded[i] {
+			continue
+		}
+		wanted := !isPackage(p.provider[i]) || len(p.users[i]) == 0
+		if len(p.req.Targets) > 0 {
+			wanted = false
+			for t, target := range p.req.Targets {
+				if target.Matches(o.Address) {
+					wanted, hit[t] = true, true
+				}
+			}
+		}
+		if wanted || matchesAny(p.req.Replaces, o.Address) {
+			roots = append(roots, i)
+		}
+	}
+	for t, target := range p.req.Targets {
+		if !hit[t] && !p.recordedMatch(target) && !excludedMatch(p, excluded, target) {
+			return nil, &NoSuchObjectError{Option: "--target", Target: target, Known: p.addresses()}
+		}
+	}
+	return roots, p.checkNamed()
+}
+
+func excludedMatch(p *planner, excluded []bool, target addr.Target) bool {
+	for i, o := range p.objects {
+		if excluded[i] && target.Matches(o.Address) {
+			return true
+		}
+	}
+	return false
+}
+
+// checkNamed refuses --exclude and --replace of what does not exist.
+func (p *planner) checkNamed() error {
+	for option, targets := range map[string][]addr.Target{"--exclude": p.req.Excludes, "--replace": p.req.Replaces} {
+		for _, target := range targets {
+			known := slices.ContainsFunc(p.objects, func(o *providers.Object) bool { return target.Matches(o.Address) })
+			if !known && !p.recordedMatch(target) {
+				return &NoSuchObjectError{Option: option, Target: target, Known: p.addresses()}
+			}
+		}
+	}
+	return nil
+}
+
+func (p *planner) recordedMatch(target addr.Target) bool {
+	for address := range p.state {
+		if a, err := addr.Parse(address); err == nil && target.Matches(a) {
+			return true
+		}
+	}
+	return false
+}
+
+func (p *planner) addresses() []string {
+	list := make([]string, len(p.objects))
+	for i, o := range p.objects {
+		list[i] = o.Address.String()
+	}
+	slices.Sort(list)
+	return list
+}
+
+// excluded marks the objects named by --exclude and all that need them.
+func (p *planner) excluded() []bool {
+	out := make([]bool, len(p.objects))
+	for i, o := range p.objects { // dependencies stand before
+		if matchesAny(p.req.Excludes, o.Address) {
+			out[i] = true
+		}
+		for _, dep := range o.Dependencies {
+			if d, ok := p.index[dep]; ok && out[d] {
+				out[i] = true
+			}
+		}
+	}
+	return out
+}
+
+func matchesAny(targets []addr.Target, a addr.Address) bool {
+	return slices.ContainsFunc(targets, func(t addr.Target) bool { return t.Matches(a) })
+}
+
+func selection(req Request) Selection {
+	return Selection{texts(req.Targets), texts(req.Excludes), texts(req.Replaces), req.NoRefresh}
+}
+
+func texts(targets []addr.Target) []string {
+	var list []string
+	for _, t := range targets {
+		list = append(list, t.String())
+	}
+	return list
+}
+
+func sortObjects(list []*providers.Object) {
+	slices.SortFunc(list, func(a, b *providers.Object) int { return addr.Compare(a.Address, b.Address) })
+}
+
+func sortedKeys[V any](m map[string]V) []string {
+	keys := make([]string, 0, len(m))
+	for k := range m {
+		keys = append(keys, k)
+	}
+	slices.Sort(keys)
+	return keys
+}
+
+// finish puts everything into its order and counts.
+func (p *planner) finish(out *Plan) error {
+	out.Changes = append(out.Changes, p.movesOf(out.Changes)...)
+	slices.SortFunc(out.Changes, func(a, b Change) int {
+		return cmp.Or(cmp.Compare(a.Address, b.Address), cmp.Compare(a.Action, b.Action))
+	})
+	for _, c := range out.Changes {
+		out.Summary.count(c.Action)
+	}
+	if err := orderSteps(out); err != nil {
+		return fmt.Errorf("the steps of the plan: %w", err)
+	}
+	p.forecast(out)
+	if out.Changes == nil {
+		out.Changes = []Change{}
+	}
+	if out.Steps == nil {
+		out.Steps = []Step{}
+	}
+	return nil
+}
+
+// movesOf gives the moves of objects that do not change besides; to those
+// that do, it adds where they come from.
+func (p *planner) movesOf(changes []Change) []Change {
+	at := make(map[string]int, len(changes))
+	for i, c := range changes {
+		at[c.Address] = i
+	}
+	var alone []Change
+	for _, m := range p.moves {
+		if i, ok := at[m.Address]; ok {
+			changes[i].From = m.From
+			continue
+		}
+		alone = append(alone, m)
+	}
+	return alone
+}
+
+func (s *Summary) count(action Action) {
+	switch action {
+	case Build:
+		s.Build++
+	case Fetch:
+		s.Fetch++
+	case Create:
+		s.Create++
+	case Update:
+		s.Update++
+	case Remove:
+		s.Destroy++
+	case Forget:
+		s.Forget++
+	case Adopt:
+		s.Adopt++
+	case Refresh:
+		s.Refresh++
+	case Move:
+		s.Move++
+	case NoOp:
+	}
+}
