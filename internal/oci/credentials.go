@@ -2,6 +2,7 @@ package oci
 
 import (
 	"context"
+	"encoding/base64"
 	"log/slog"
 )
 
@@ -46,4 +47,18 @@ type StaticCredential Credential
 // Lookup implements Credentials.
 func (s StaticCredential) Lookup(context.Context, string, string) (Credential, []string, error) {
 	return Credential(s), nil, nil
+}
+
+// secrets lists what must not appear in any text, in all the forms it is sent in.
+func (c Credential) secrets() []string {
+	var all []string
+	for _, s := range []string{c.Password, c.IdentityToken, c.AccessToken} {
+		if s != "" {
+			all = append(all, s)
+		}
+	}
+	if c.Password != "" {
+		all = append(all, base64.StdEncoding.EncodeToString([]byte(c.Username+":"+c.Password)))
+	}
+	return all
 }

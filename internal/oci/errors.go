@@ -20,6 +20,9 @@ var (
 	ErrUnavailable = errors.New("registry unavailable")
 	// ErrUnsupported says that a registry does not implement the operation.
 	ErrUnsupported = errors.New("not supported by the registry")
+	// ErrMissingBlob says that a manifest was refused, because something it refers to
+	// is not stored, or no longer.
+	ErrMissingBlob = errors.New("a blob of the manifest is missing")
 	// ErrPlainHTTP says that a registry speaks HTTP where HTTPS was expected.
 	ErrPlainHTTP = errors.New("registry speaks plain HTTP")
 	// ErrInvalidReference says that a text is not a reference to an image.

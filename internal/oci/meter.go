@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"sync"
 	"sync/atomic"
+	"time"
 )
 
 // Meter counts what goes over the network: bytes as they pass the socket (headers
@@ -76,14 +77,17 @@ func (m *Meter) request(r *http.Request) {
 	m.requests[r.Method]++
 }
 
-// meteredConn counts the bytes of one connection.
+// meteredConn counts the bytes of one connection and gives it up when it makes no
+// progress in either direction for too long.
 type meteredConn struct {
 	net.Conn
 	meter *Meter
+	stall time.Duration
 }
 
 // Read implements net.Conn.
 func (c *meteredConn) Read(p []byte) (int, error) {
+	c.progress()
 	n, err := c.Conn.Read(p)
 	if c.meter != nil {
 		c.meter.read.Add(int64(n))
@@ -93,9 +97,16 @@ func (c *meteredConn) Read(p []byte) (int, error) {
 
 // Write implements net.Conn.
 func (c *meteredConn) Write(p []byte) (int, error) {
+	c.progress()
 	n, err := c.Conn.Write(p)
 	if c.meter != nil {
 		c.meter.written.Add(int64(n))
 	}
 	return n, err
+}
+
+// progress moves the deadlines of both directions: while a large body is written,
+// the pending read of the answer is not stalled.
+func (c *meteredConn) progress() {
+	_ = c.Conn.SetDeadline(time.Now().Add(c.stall))
 }

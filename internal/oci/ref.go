@@ -163,13 +163,16 @@ func (r Ref) location() string {
 }
 
 // Reference is what a [Store] resolves: the digest where there is one, else the tag,
-// else "latest".
+// else "latest" in a registry and "" (the only image) in a layout.
 func (r Ref) Reference() string {
 	switch {
 	case r.Digest != "":
 		return r.Digest.String()
 	case r.Tag != "":
 		return r.Tag
+	}
+	if r.Layout != "" {
+		return ""
 	}
 	return "latest"
 }

@@ -2,6 +2,10 @@ package oci
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
 	"time"
 )
 
@@ -42,4 +46,62 @@ func (SystemClock) Sleep(ctx context.Context, d time.Duration) error {
 	case <-timer.C:
 		return nil
 	}
+}
+
+// wait is the pause after the given try, the first being 1. Half of it is random, so
+// that many clients do not come back at once.
+func (p RetryPolicy) wait(try int, retryAfter time.Duration) time.Duration {
+	if retryAfter > 0 {
+		return retryAfter
+	}
+	d := p.Max
+	if shift := try - 1; shift < 30 {
+		d = min(p.Base<<shift, p.Max)
+	}
+	if d <= 1 {
+		return d
+	}
+	return d/2 + rand.N(d/2)
+}
+
+// retryable tells HTTP statuses that may pass from those that will not.
+func retryable(status int) bool {
+	return status == http.StatusRequestTimeout || status == http.StatusTooManyRequests || status >= 500 && status != http.StatusNotImplemented
+}
+
+// retry runs op until it succeeds, fails for a cause that will not pass, or the
+// policy is used up. op gets the number of the try, beginning with 1.
+func (r *remote) retry(ctx context.Context, op func(ctx context.Context, try int) error) error {
+	for try := 1; ; try++ {
+		a := &attempt{}
+		err := r.explain(ctx, op(withAttempt(ctx, a), try), a)
+		var t *transientError
+		if err == nil || !errors.As(err, &t) {
+			return err
+		}
+		if try >= r.policy.Attempts || a.retryAfter > r.policy.MaxRetryAfter {
+			return t.final(r.Location(), try, a.retryAfter)
+		}
+		if err := r.clock.Sleep(ctx, r.policy.wait(try, a.retryAfter)); err != nil {
+			return fmt.Errorf("%s: %w (while waiting after: %v)", r.Location(), err, t.cause)
+		}
+	}
+}
+
+// transientError marks a failure that may pass.
+type transientError struct{ cause error }
+
+// Error implements error.
+func (e *transientError) Error() string { return e.cause.Error() }
+
+// Unwrap implements errors.Unwrap.
+func (e *transientError) Unwrap() error { return e.cause }
+
+// final is the failure once no more tries are made.
+func (e *transientError) final(location string, tries int, retryAfter time.Duration) error {
+	err := fmt.Errorf("%s: %w: %w (tried %d times)", location, ErrUnavailable, e.cause, tries)
+	if retryAfter > 0 {
+		err = fmt.Errorf("%w; it asks to come back in %s", err, retryAfter.Round(time.Second))
+	}
+	return err
 }
