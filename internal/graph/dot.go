@@ -29,13 +29,21 @@ func (d *DAG) WriteDOT(w io.Writer, opts DrawOptions) error {
 	for _, node := range dr.frames[0] {
 		dr.dotNode("  ", node)
 	}
-	for node := range d.Len() {
-		for _, to := range d.Dependencies(node) {
-			fmt.Fprintf(dr, "  %s -> %s;\n", dr.dotName(node), dr.dotName(int(to)))
-		}
-	}
+	dr.dotEdges()
 	fmt.Fprintf(dr, "}\n")
 	return dr.Flush()
+}
+
+func (dr *drawing) dotEdges() {
+	names := make([]string, dr.d.Len())
+	for node := range names {
+		names[node] = dr.dotName(node)
+	}
+	for node, name := range names {
+		for _, to := range dr.d.Dependencies(node) {
+			fmt.Fprintf(dr, "  %s -> %s;\n", name, names[to])
+		}
+	}
 }
 
 var dotShapes = [...]string{
@@ -71,7 +79,11 @@ func (dr *drawing) dotName(node int) string {
 // dotString quotes a string. A backslash is doubled because before a quote it
 // would escape that, and in labels it starts an escape sequence.
 func dotString(s string) string {
-	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(printable(s)) + `"`
+	s = printable(s)
+	if strings.ContainsAny(s, `\"`) {
+		s = strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(s)
+	}
+	return `"` + s + `"`
 }
 
 // dotLabel quotes a text that is shown: lines are centered, and what looks

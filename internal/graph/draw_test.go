@@ -7,6 +7,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"os/exec"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -194,6 +195,37 @@ var errBroken = errors.New("broken pipe")
 type brokenWriter struct{}
 
 func (brokenWriter) Write([]byte) (int, error) { return 0, errBroken }
+
+func TestNodesWhoseIDsLookTheSameHaveDifferentNames(t *testing.T) {
+	t.Parallel()
+	d := build(t, []string{"x\x00", "x\x01", "x\ufffd", "x\ufffd #0", "x #0", "x\n", "x\xff", `x\n`, ""}, nil)
+	dr := newDrawing(io.Discard, d, DrawOptions{})
+	names := map[string]bool{}
+	for node := range d.Len() {
+		names[dr.dotName(node)] = true
+	}
+	if len(names) != d.Len() {
+		t.Errorf("%d names for %d nodes: %v", len(names), d.Len(), names)
+	}
+}
+
+func FuzzTextsStayInsideTheirQuotes(f *testing.F) {
+	for _, text := range nasty {
+		f.Add(text)
+	}
+	dotText := regexp.MustCompile(`^"([^"\\]|\\["\\n])*"$`)
+	mermaidText := regexp.MustCompile(`^"([^"#<>\x60*_\[\]{}]|#[0-9]+;|<br/>)*"$`)
+	f.Fuzz(func(t *testing.T, text string) {
+		for _, quoted := range []string{dotString(text), dotLabel(text)} {
+			if !dotText.MatchString(quoted) || strings.ContainsAny(quoted, "\n\r\x00") {
+				t.Errorf("DOT: %q becomes %s", text, quoted)
+			}
+		}
+		if quoted := mermaidString(text); !mermaidText.MatchString(quoted) || strings.ContainsAny(quoted, "\n\r\x00") {
+			t.Errorf("Mermaid: %q becomes %s", text, quoted)
+		}
+	})
+}
 
 func TestGraphvizShowsEveryLabelAsItIs(t *testing.T) {
 	t.Parallel()
