@@ -91,9 +91,11 @@ type manifestFetcher interface {
 }
 
 // PushManifest stores a manifest and names it, in one request where the store can;
-// the tag never names anything that is not stored. An empty tag names nothing.
+// the tag never names anything that is not stored. Without a tag, a registry stores
+// the manifest by its digest alone, and a layout makes it the one that is meant when
+// no name is given.
 func PushManifest(ctx context.Context, s Store, desc ocispec.Descriptor, content []byte, tag string) error {
-	if p, ok := s.(taggedPusher); ok && tag != "" {
+	if p, ok := s.(taggedPusher); ok {
 		return p.pushTagged(ctx, desc, content, tag)
 	}
 	if err := s.PushBytes(ctx, desc, content); err != nil || tag == "" {
@@ -102,7 +104,7 @@ func PushManifest(ctx context.Context, s Store, desc ocispec.Descriptor, content
 	return s.Tag(ctx, desc, tag)
 }
 
-// taggedPusher is implemented by stores that store and name in one request.
+// taggedPusher is implemented by stores that store and name in one step.
 type taggedPusher interface {
 	pushTagged(ctx context.Context, desc ocispec.Descriptor, content []byte, tag string) error
 }

@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -112,4 +113,14 @@ func pushImage(t *testing.T, s Store, layer, tag string) ocispec.Descriptor {
 
 func openerOf(content string) func() (io.ReadCloser, error) {
 	return func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader([]byte(content))), nil }
+}
+
+// blobFiles lists the blobs in a layout directory.
+func blobFiles(t *testing.T, dir string) []string {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(dir, "blobs", "*", "*"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return files
 }

@@ -48,8 +48,8 @@ func openLayout(dir string) *layout { return &layout{dir: dir} }
 // Location implements Store.
 func (l *layout) Location() string { return "oci:" + l.dir }
 
-// Resolve implements Store. An empty reference names the only manifest of a layout
-// that has just one.
+// Resolve implements Store. An empty reference names the manifest without a name, or
+// the only one of a layout that has just one.
 func (l *layout) Resolve(_ context.Context, reference string) (ocispec.Descriptor, error) {
 	root, err := l.open()
 	if err != nil {
@@ -64,14 +64,14 @@ func (l *layout) Resolve(_ context.Context, reference string) (ocispec.Descripto
 		return l.resolveDigest(root, idx.index, dgst)
 	}
 	found := idx.tags[reference]
-	if reference == "" {
+	if reference == "" && len(found) == 0 {
 		found = idx.index.Manifests
 	}
 	switch distinct := distinctDigests(found); {
 	case distinct == 0:
 		return ocispec.Descriptor{}, l.notFound("tag %q", reference)
 	case distinct > 1 && reference == "":
-		return ocispec.Descriptor{}, fmt.Errorf("%s: the layout holds several images: name one, as in %s:TAG", l.Location(), l.Location())
+		return ocispec.Descriptor{}, l.notFound("the layout holds several images, name one, as in %s:TAG", l.Location())
 	case distinct > 1:
 		return ocispec.Descriptor{}, fmt.Errorf("%s: %w: tag %q names %d images", l.Location(), ErrInvalidContent, reference, distinct)
 	}
@@ -187,7 +187,9 @@ func (l *layout) Tags(context.Context) ([]string, error) {
 	}
 	tags := make([]string, 0, len(idx.tags))
 	for tag := range idx.tags {
-		tags = append(tags, tag)
+		if tag != "" {
+			tags = append(tags, tag)
+		}
 	}
 	slices.Sort(tags)
 	return tags, nil
@@ -229,9 +231,8 @@ func (l *layout) index(root *os.Root) (cachedIndex, error) {
 	}
 	l.cached = cachedIndex{info: info, index: index, tags: map[string][]ocispec.Descriptor{}}
 	for _, d := range index.Manifests {
-		if tag := d.Annotations[ocispec.AnnotationRefName]; tag != "" {
-			l.cached.tags[tag] = append(l.cached.tags[tag], d)
-		}
+		tag := d.Annotations[ocispec.AnnotationRefName]
+		l.cached.tags[tag] = append(l.cached.tags[tag], d)
 	}
 	return l.cached, nil
 }

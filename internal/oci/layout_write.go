@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"path"
 	"slices"
@@ -65,11 +66,29 @@ func (l *layout) initialize(ctx context.Context, root *os.Root) error {
 }
 
 // Tag implements Store. It refuses with [ErrMissingBlob] when something the manifest
-// needs is not in the layout, since it would otherwise name a broken image.
+// needs is not in the layout, since it would otherwise name a broken image. What only
+// the image that had the tag before refers to is removed.
 func (l *layout) Tag(ctx context.Context, desc ocispec.Descriptor, tag string) error {
 	if !tagPattern.MatchString(tag) {
 		return fmt.Errorf("%s: %w: %v", l.Location(), ErrInvalidReference, tagError(tag))
 	}
+	return l.name(ctx, desc, tag)
+}
+
+// pushTagged implements taggedPusher.
+func (l *layout) pushTagged(ctx context.Context, desc ocispec.Descriptor, content []byte, tag string) error {
+	if err := l.PushBytes(ctx, desc, content); err != nil {
+		return err
+	}
+	if tag == "" {
+		return l.name(ctx, desc, "")
+	}
+	return l.Tag(ctx, desc, tag)
+}
+
+// name lists a manifest in the index, in place of what has the name now. Only one
+// manifest has no name.
+func (l *layout) name(ctx context.Context, desc ocispec.Descriptor, tag string) error {
 	if err := checkDescriptor(l.Location(), desc); err != nil {
 		return err
 	}
@@ -78,21 +97,23 @@ func (l *layout) Tag(ctx context.Context, desc ocispec.Descriptor, tag string) e
 		return err
 	}
 	defer root.Close()
-	return l.update(ctx, root, func(entries []ocispec.Descriptor) ([]ocispec.Descriptor, error) {
-		if err := l.complete(root, desc); err != nil {
-			return nil, err
-		}
-		entry := desc
-		entry.Annotations = map[string]string{}
-		for k, v := range desc.Annotations {
-			entry.Annotations[k] = v
+	entry := desc
+	entry.Annotations = maps.Clone(desc.Annotations)
+	if tag != "" {
+		if entry.Annotations == nil {
+			entry.Annotations = map[string]string{}
 		}
 		entry.Annotations[ocispec.AnnotationRefName] = tag
-		kept := slices.DeleteFunc(entries, func(d ocispec.Descriptor) bool {
+	}
+	return l.replace(ctx, root, func(entries []ocispec.Descriptor) (kept, dropped []ocispec.Descriptor, err error) {
+		if err := l.complete(root, desc); err != nil {
+			return nil, nil, err
+		}
+		kept, dropped = split(entries, func(d ocispec.Descriptor) bool {
 			name := d.Annotations[ocispec.AnnotationRefName]
 			return name == tag || name == "" && d.Digest == desc.Digest
 		})
-		return append(kept, entry), nil
+		return append(kept, entry), dropped, nil
 	})
 }
 
@@ -154,32 +175,37 @@ func (l *layout) Delete(ctx context.Context, desc ocispec.Descriptor) error {
 	return nil
 }
 
-// remove drops index entries, then the content that only they referred to.
+// remove drops index entries and the content that only they referred to.
 func (l *layout) remove(ctx context.Context, what string, match func(ocispec.Descriptor) bool) error {
 	root, err := l.open()
 	if err != nil {
 		return err
 	}
 	defer root.Close()
-	var dropped, kept []ocispec.Descriptor
-	return l.update(ctx, root, func(entries []ocispec.Descriptor) ([]ocispec.Descriptor, error) {
-		for _, d := range entries {
-			if match(d) {
-				dropped = append(dropped, d)
-			} else {
-				kept = append(kept, d)
-			}
-		}
+	return l.replace(ctx, root, func(entries []ocispec.Descriptor) (kept, dropped []ocispec.Descriptor, err error) {
+		kept, dropped = split(entries, match)
 		if len(dropped) == 0 {
-			return nil, l.notFound("%s", what)
+			return nil, nil, l.notFound("%s", what)
 		}
-		return kept, nil
-	}, func() { l.sweep(root, dropped, kept) })
+		return kept, dropped, nil
+	})
 }
 
-// update changes index.json under the lock. after runs under the same lock once the
-// new index is on disk.
-func (l *layout) update(ctx context.Context, root *os.Root, change func([]ocispec.Descriptor) ([]ocispec.Descriptor, error), after ...func()) error {
+// split parts the entries that match from the others.
+func split(entries []ocispec.Descriptor, match func(ocispec.Descriptor) bool) (others, matching []ocispec.Descriptor) {
+	for _, d := range entries {
+		if match(d) {
+			matching = append(matching, d)
+		} else {
+			others = append(others, d)
+		}
+	}
+	return others, matching
+}
+
+// replace changes index.json and then removes what only dropped entries referred to,
+// both under the lock.
+func (l *layout) replace(ctx context.Context, root *os.Root, change func([]ocispec.Descriptor) (kept, dropped []ocispec.Descriptor, err error)) error {
 	unlock, err := l.lock(ctx, root)
 	if err != nil {
 		return err
@@ -189,15 +215,19 @@ func (l *layout) update(ctx context.Context, root *os.Root, change func([]ocispe
 	if err != nil {
 		return err
 	}
-	entries, err := change(slices.Clone(idx.index.Manifests))
+	kept, dropped, err := change(slices.Clone(idx.index.Manifests))
 	if err != nil {
 		return err
 	}
-	if err := l.writeIndex(root, entries); err != nil {
+	if err := l.writeIndex(root, kept); err != nil {
 		return err
 	}
-	for _, f := range after {
-		f()
+	// An entry that is written again drops nothing; walking all others is not free.
+	dropped, _ = split(dropped, func(d ocispec.Descriptor) bool {
+		return slices.ContainsFunc(kept, func(k ocispec.Descriptor) bool { return k.Digest == d.Digest })
+	})
+	if len(dropped) > 0 {
+		l.sweep(root, dropped, kept)
 	}
 	return nil
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net/http"
 	"slices"
 	"sync"
@@ -196,7 +197,7 @@ func (r *remote) uploadOnce(ctx context.Context, desc ocispec.Descriptor, open O
 	defer src.Close()
 	body := &localReader{src: newVerifier(src, desc, r.Location())}
 	err = r.repo.Blobs().Push(ctx, desc, body)
-	if local := body.failure(); local != nil && err != nil {
+	if local := body.stop(); local != nil && err != nil {
 		return &localError{fmt.Errorf("%s: reading %s: %w", r.Location(), desc.Digest, local)}
 	}
 	return err
@@ -213,6 +214,9 @@ func (r *remote) putManifest(ctx context.Context, desc ocispec.Descriptor, conte
 func (r *remote) pushTagged(ctx context.Context, desc ocispec.Descriptor, content []byte, tag string) error {
 	if err := checkContent(r.Location(), desc, content); err != nil {
 		return err
+	}
+	if tag == "" {
+		return r.putManifest(ctx, desc, content, desc.Digest.String())
 	}
 	if !tagPattern.MatchString(tag) {
 		return fmt.Errorf("%s: %w: %v", r.Location(), ErrInvalidReference, tagError(tag))
@@ -322,28 +326,33 @@ func isCut(err error) bool {
 		errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
 }
 
-// localReader remembers an error of reading what is sent.
+// localReader remembers an error of reading what is sent. An HTTP transport may go on
+// reading after the answer came; stop ends that.
 type localReader struct {
+	mu  sync.Mutex
 	src io.Reader
-
-	mu  sync.Mutex // the transport may still read while its caller looks
 	err error
 }
 
 // Read implements io.Reader.
 func (l *localReader) Read(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.src == nil {
+		return 0, fs.ErrClosed
+	}
 	n, err := l.src.Read(p)
 	if err != nil && !errors.Is(err, io.EOF) {
-		l.mu.Lock()
 		l.err = err
-		l.mu.Unlock()
 	}
 	return n, err
 }
 
-func (l *localReader) failure() error {
+// stop waits for a running Read, lets no other begin, and gives the error of reading.
+func (l *localReader) stop() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.src = nil
 	return l.err
 }
 
