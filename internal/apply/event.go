@@ -68,6 +68,7 @@ type Outcome struct {
 	Log     string
 	Elapsed time.Duration
 	Reused  bool
+	skipped bool
 }
 
 // Report is how a run ended.

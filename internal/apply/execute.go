@@ -11,107 +11,132 @@ import (
 	"esd/internal/providers"
 )
 
-// startReady starts the steps that are ready and fit.
-func (c *coordinator) startReady(ctx context.Context) {
-	for !c.draining && ctx.Err() == nil {
-		i, ok := c.ready.take(c.free, c.opts.Memory > 0, c.claims, c.bypassed)
-		if !ok {
-			return
-		}
-		c.free.cpus -= c.claims[i].cpus
-		c.free.memory -= c.claims[i].memory
-		c.status[i] = running
-		c.counts.Running++
-		c.emit(Event{Kind: StepStarted, Step: &c.steps[i]})
-		go func() { c.results <- c.execute(ctx, i) }()
-	}
-}
+// attempts is how often a step is tried whose failure may go away.
+const attempts = 4
 
-// execute runs one step to its end, trying again where the cause of a failure
-// may go away.
-func (c *coordinator) execute(ctx context.Context, i int) result {
-	step := c.steps[i]
-	log := &lazyLog{path: c.logPath(i)}
-	started := c.opts.Now()
-	cpus, wait := c.claims[i].cpus, c.opts.Backoff
-	var value providers.Result
-	var err error
-	for attempt := 1; ; attempt++ {
-		value, err = c.attempt(ctx, step, log, i, cpus, attempt)
-		var again *providers.RetryError
-		if err == nil || !errors.As(err, &again) || attempt == attempts || ctx.Err() != nil {
-			break
-		}
-		if again.OutOfMemory {
-			if cpus == 1 {
-				break
-			}
-			cpus, wait = max(cpus/2, 1), 0
-			attempt = attempts - 1 // once more, not more often
-		}
-		c.progress <- progressed{step: i, retry: err, wait: wait}
-		if !sleep(ctx, wait) {
-			break
-		}
-		wait *= 2
-	}
+// step runs one step and makes what it did durable.
+func (r *runner) step(ctx context.Context, i int) error {
+	r.mu.Lock()
+	r.counts.Running++
+	r.emitLocked(Event{Kind: StepStarted, Step: &r.steps[i]})
+	r.mu.Unlock()
+	log := &lazyLog{path: r.logPath(i)}
+	started := r.opts.Now()
+	value, err := r.try(ctx, i, log)
 	if closeErr := log.Close(); err == nil && closeErr != nil {
 		err = fmt.Errorf("writing the log: %w", closeErr)
 	}
-	return result{step: i, value: value, err: err, elapsed: c.opts.Now().Sub(started), log: log.written()}
+	outcome := Outcome{Step: &r.steps[i], Err: err, Log: log.written(), Elapsed: r.opts.Now().Sub(started), Reused: value.Reused}
+	if err == nil {
+		if err = r.opts.Journal.Append(r.record(i, value, outcome.Elapsed)); err != nil {
+			outcome.Err = fmt.Errorf("%w: %w", ErrJournal, err)
+			r.lostJournal(outcome.Err)
+		}
+	}
+	r.finish(i, outcome, value)
+	return outcome.Err
+}
+
+// try runs a step until it is done or has failed for good: again only where
+// the cause of a failure may go away.
+func (r *runner) try(ctx context.Context, i int, log *lazyLog) (value providers.Result, err error) {
+	cpus, wait := r.cpus(i), r.opts.Backoff
+	for attempt := 1; ; attempt++ {
+		value, err = r.attempt(ctx, i, log, cpus, attempt)
+		var again *providers.RetryError
+		if err == nil || !errors.As(err, &again) || attempt >= attempts || ctx.Err() != nil {
+			return value, err
+		}
+		if again.OutOfMemory {
+			if cpus == 1 {
+				return value, err
+			}
+			cpus, wait = cpus/2, 0
+			attempt = attempts - 1 // once more, not more often
+		}
+		r.emit(Event{Kind: StepRetried, Step: &r.steps[i], Err: err, Wait: wait, Log: log.written()})
+		select {
+		case <-time.After(wait):
+		case <-ctx.Done():
+			return value, err
+		}
+		wait *= 2
+	}
 }
 
 // attempt runs a step once. A provider that panics fails its step, not the
 // run.
-func (c *coordinator) attempt(ctx context.Context, step plan.Step, log *lazyLog, i, cpus, attempt int) (value providers.Result, err error) {
+func (r *runner) attempt(ctx context.Context, i int, log *lazyLog, cpus, attempt int) (value providers.Result, err error) {
+	step := &r.steps[i]
 	defer func() {
-		if r := recover(); r != nil {
-			fmt.Fprintf(log, "%v\n%s", r, debug.Stack())
-			err = fmt.Errorf("this is a bug in esd: %v (the log has the stack)", r)
+		if p := recover(); p != nil {
+			fmt.Fprintf(log, "%v\n%s", p, debug.Stack())
+			err = fmt.Errorf("this is a bug in esd: %v (the log has the stack)", p)
 		}
 	}()
-	provider := c.opts.Provider(step.Kind)
+	provider := r.opts.Provider(step.Kind)
 	if provider == nil {
 		return value, fmt.Errorf("this version of esd has no provider for %s; use the version that made the plan", step.Kind)
 	}
-	if step.Resources.Timeout > 0 {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeoutCause(ctx, step.Resources.Timeout, fmt.Errorf("took longer than its timeout of %s", step.Resources.Timeout))
-		defer cancel()
-	}
+	ctx, cancel := withTimeout(ctx, step)
+	defer cancel()
 	value, err = provider.Apply(ctx, providers.Run{
 		Address: addressOf(step.Address), Op: step.Op, Key: step.Key, Spec: step.Spec, CPUs: cpus, Attempt: attempt, Log: log,
 		Progress: func(done, total int64) {
-			select {
-			case c.progress <- progressed{step: i, done: done, total: total}:
-			default: // the coordinator is busy: the next report will do
-			}
+			r.emit(Event{Kind: StepProgress, Step: step, Bytes: done, TotalBytes: total})
 		},
 	})
-	if err != nil && ctx.Err() != nil {
-		if cause := context.Cause(ctx); cause != nil && !errors.Is(err, cause) {
-			err = fmt.Errorf("%w (%w)", cause, err)
-		}
+	if cause := context.Cause(ctx); err != nil && cause != nil && !errors.Is(err, cause) {
+		err = fmt.Errorf("%w (%w)", cause, err)
 	}
 	return value, err
 }
 
-func sleep(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
+func withTimeout(ctx context.Context, step *plan.Step) (context.Context, context.CancelFunc) {
+	limit := step.Resources.Timeout
+	if limit <= 0 {
+		return ctx, func() {}
 	}
+	return context.WithTimeoutCause(ctx, limit, fmt.Errorf("took longer than its timeout of %s", limit))
 }
 
-// tell passes on what a running step reports.
-func (c *coordinator) tell(p progressed) {
-	if p.retry != nil {
-		c.emit(Event{Kind: StepRetried, Step: &c.steps[p.step], Err: p.retry, Wait: p.wait, Log: c.logPath(p.step)})
-		return
+// lostJournal stops the run: what is done from now on might be lost.
+func (r *runner) lostJournal(err error) {
+	r.mu.Lock()
+	r.journal = err
+	r.mu.Unlock()
+	r.startNothingMore()
+}
+
+// finish accounts for a step that has ended.
+func (r *runner) finish(i int, outcome Outcome, value providers.Result) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.outcomes[i] = outcome
+	r.counts.Running--
+	if r.workLeft > 0 {
+		r.workLeft = max(r.workLeft-r.weights[i]*float64(r.cpus(i)), 0)
 	}
-	c.emit(Event{Kind: StepProgress, Step: &c.steps[p.step], Bytes: p.done, TotalBytes: p.total})
+	r.report.Downloaded += value.Downloaded
+	r.report.Uploaded += value.Uploaded
+	event := Event{Kind: StepDone, Step: outcome.Step, Elapsed: outcome.Elapsed, Reused: outcome.Reused, Log: outcome.Log, Bytes: value.Size}
+	if outcome.Err != nil {
+		r.counts.Failed++
+		event.Kind, event.Err = StepFailed, outcome.Err
+		if r.opts.FailFast {
+			r.startNothingMore()
+		}
+	} else {
+		r.counts.Done++
+	}
+	r.emitLocked(event)
+}
+
+// skip accounts for a step that is not started.
+func (r *runner) skip(i int, because string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.outcomes[i] = Outcome{Step: &r.steps[i], Because: because, skipped: true}
+	r.counts.Skipped++
+	r.emitLocked(Event{Kind: StepSkipped, Step: &r.steps[i], Because: because})
 }

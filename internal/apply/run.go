@@ -1,11 +1,11 @@
-// Package apply runs a plan: it schedules the steps, writes the journal,
-// records what exists in the state, and tells in events what happens.
+// Package apply runs a plan: it hands the steps to their providers, writes the
+// journal, records what exists in the state, and tells in events what happens.
 //
-// One goroutine, the coordinator, owns everything that changes; steps run in
-// goroutines of their own and send their results back. A step is ready when
-// what it needs is done; among the ready ones the one with the longest
-// remaining path goes first, as soon as its processors and memory are free. A
-// failed step fails what depends on it and nothing else.
+// The order is that of graph.Walk: a step is ready when what it needs is done;
+// among the ready ones the one with the longest remaining path goes first, as
+// soon as its processors and memory are free. A failed step fails what depends
+// on it and nothing else. Before anything that depends on a step begins, the
+// journal has it on disk.
 package apply
 
 import (
@@ -13,6 +13,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"esd/internal/graph"
@@ -31,14 +32,16 @@ type Options struct {
 	Journal Journal
 	// CPUs and Memory (bytes, 0 for unlimited) are what steps may occupy
 	// together.
-	CPUs     int
-	Memory   int64
+	CPUs   int
+	Memory int64
+	// FailFast starts nothing more after the first failure.
 	FailFast bool
 	// Drain, when closed, lets running steps finish and starts nothing more.
 	// Cancelling the context ends running steps.
 	Drain <-chan struct{}
 	// LogDir is where the logs of the steps go.
 	LogDir string
+	// Events is called for one event after the other.
 	Events func(Event)
 	Now    func() time.Time
 	// Backoff is the wait before the first retry; it doubles.
@@ -46,7 +49,7 @@ type Options struct {
 }
 
 // Journal makes finished steps durable: when Append returns, the entry
-// survives a crash.
+// survives a crash. It is called from several goroutines.
 type Journal interface {
 	Append(Entry) error
 }
@@ -62,9 +65,6 @@ type Entry struct {
 	Duration state.Duration
 }
 
-// attempts is how often a step is tried whose failure may go away.
-const attempts = 4
-
 // ErrJournal is wrapped by the error of a run that could not keep its journal:
 // going on would lose work.
 var ErrJournal = errors.New("cannot write the journal")
@@ -72,70 +72,35 @@ var ErrJournal = errors.New("cannot write the journal")
 // Run applies the plan. The error is about the run itself; failed steps stand
 // in the report.
 func Run(ctx context.Context, opts Options) (*Report, error) {
-	c, err := newCoordinator(opts)
+	r, err := newRunner(opts)
 	if err != nil {
 		return nil, err
 	}
-	return c.run(ctx)
+	return r.run(ctx)
 }
 
-type coordinator struct {
-	opts     Options
-	steps    []plan.Step
-	dag      *graph.DAG
-	node     []int // step to node
-	stepOf   []int // node to step
-	changes  map[string]plan.Change
-	left     map[string]int            // steps that an object still waits for
-	attrs    map[string]map[string]any // attributes that the steps of an object found
-	waiting  []int                     // needs that are not done, by step
-	claims   []claim
-	bypassed []int
-	status   []status
-	ready    queue
-	free     room
-	results  chan result
-	progress chan progressed
-	started  time.Time
-	counts   Counts
+type runner struct {
+	opts    Options
+	steps   []plan.Step
+	dag     *graph.DAG
+	stepOf  []int // node to step
+	changes map[string]plan.Change
+	weights []float64 // expected seconds, by step
+	stop    chan struct{}
+	stopped sync.Once
+	started time.Time
+
+	mu       sync.Mutex                // guards what follows, and calls of Events
+	left     map[string]int            // steps that the record of an object still waits for
+	found    map[string]map[string]any // attributes that the steps of an object found
+	outcomes []Outcome                 // by step
 	report   Report
+	counts   Counts
+	workLeft float64 // expected processor seconds; negative if too little is known
 	journal  error
-	draining bool
-	// journaling counts finished steps whose entries are being written.
-	journaling int
-	weights    []float64
-	workLeft   float64
 }
 
-type status uint8
-
-const (
-	pending status = iota
-	running
-	done
-	failed
-	skipped
-)
-
-// result is what a step sends when it has ended, or when its journal entry
-// is written.
-type result struct {
-	step      int
-	value     providers.Result
-	err       error
-	elapsed   time.Duration
-	log       string
-	journaled bool
-}
-
-type progressed struct {
-	step        int
-	done, total int64
-	retry       error
-	wait        time.Duration
-}
-
-func newCoordinator(opts Options) (*coordinator, error) {
+func newRunner(opts Options) (*runner, error) {
 	if opts.Now == nil {
 		opts.Now = time.Now
 	}
@@ -145,119 +110,161 @@ func newCoordinator(opts Options) (*coordinator, error) {
 	if opts.Backoff == 0 {
 		opts.Backoff = time.Second
 	}
+	opts.CPUs = max(opts.CPUs, 1)
 	dag, err := opts.Plan.Graph()
 	if err != nil {
 		return nil, fmt.Errorf("the steps of the plan: %w", err)
 	}
 	n := len(opts.Plan.Steps)
-	c := &coordinator{
-		opts: opts, steps: opts.Plan.Steps, dag: dag, node: make([]int, n), stepOf: make([]int, n),
-		changes: map[string]plan.Change{}, left: map[string]int{}, attrs: map[string]map[string]any{},
-		waiting: make([]int, n), claims: make([]claim, n), bypassed: make([]int, n), status: make([]status, n),
-		free: room{max(opts.CPUs, 1), opts.Memory}, results: make(chan result, n), progress: make(chan progressed, 64),
-		counts: Counts{Total: n, Remaining: -1},
+	r := &runner{
+		opts: opts, steps: opts.Plan.Steps, dag: dag, stepOf: make([]int, n), changes: map[string]plan.Change{},
+		stop: make(chan struct{}), left: map[string]int{}, found: map[string]map[string]any{},
+		outcomes: make([]Outcome, n), counts: Counts{Total: n, Remaining: -1},
 	}
 	for _, change := range opts.Plan.Changes {
-		c.changes[change.Address] = change
+		r.changes[change.Address] = change
 	}
-	for i, s := range c.steps {
+	for i, s := range r.steps {
 		node, _ := dag.Index(s.ID)
-		c.node[i], c.stepOf[node] = node, i
-		c.waiting[i] = len(dag.Dependencies(node))
-		c.claims[i] = c.free.claim(s.Resources.CPUs, s.Resources.Memory)
+		r.stepOf[node] = i
 		if s.Completes {
-			c.left[s.Address]++
+			r.left[s.Address]++
 		}
 	}
-	c.prioritise()
-	return c, nil
+	r.weigh()
+	return r, nil
 }
 
-// prioritise gives each step the length of the longest path from it to an end.
-// A step of unknown length counts as the mean of the known ones.
-func (c *coordinator) prioritise() {
-	mean, known := 1.0, 0.0
-	sum := 0.0
-	for _, s := range c.steps {
+// weigh gives each step the seconds it is expected to take. A step of unknown
+// length counts as the mean of the known ones.
+func (r *runner) weigh() {
+	mean, sum, known := 1.0, 0.0, 0
+	for _, s := range r.steps {
 		if s.Seconds >= 0 {
 			sum, known = sum+s.Seconds, known+1
 		}
 	}
 	if known > 0 {
-		mean = max(sum/known, 1e-3)
+		mean = max(sum/float64(known), 1e-3)
 	}
-	c.weights = make([]float64, len(c.steps))
-	for i, s := range c.steps {
-		c.weights[i] = mean
+	r.weights = make([]float64, len(r.steps))
+	for i, s := range r.steps {
+		r.weights[i] = mean
 		if s.Seconds >= 0 {
-			c.weights[i] = s.Seconds
+			r.weights[i] = s.Seconds
 		}
-		c.workLeft += c.weights[i] * float64(c.claims[i].cpus)
+		r.workLeft += r.weights[i] * float64(r.cpus(i))
 	}
-	remaining := c.dag.RemainingLongest(func(node int) float64 { return c.weights[c.stepOf[node]] })
-	c.ready.priority = make([]float64, len(c.steps))
-	for i := range c.steps {
-		c.ready.priority[i] = remaining[c.node[i]]
-	}
-	if known == 0 || known < float64(len(c.steps))/2 {
-		c.workLeft = -1 // too little is known for a forecast
+	if known == 0 || 2*known < len(r.steps) {
+		r.workLeft = -1
 	}
 }
 
-func (c *coordinator) run(ctx context.Context) (*Report, error) {
-	c.started = c.opts.Now()
-	c.emit(Event{Kind: RunStarted, Plan: c.opts.Plan})
-	c.recordChangesWithoutSteps()
-	for i := range c.steps {
-		if c.waiting[i] == 0 {
-			c.ready.add(i)
-		}
-	}
-	stop, drain := ctx.Done(), c.opts.Drain
-	for {
-		c.startReady(ctx)
-		if c.counts.Running == 0 && c.journaling == 0 {
-			break
-		}
-		select {
-		case r := <-c.results:
-			c.handle(r)
-		case p := <-c.progress:
-			c.tell(p)
-		case <-drain:
-			drain = nil
-			c.draining, c.report.Interrupted = true, true
-			c.emit(Event{Kind: Draining})
-		case <-stop:
-			stop = nil
-			c.draining, c.report.Interrupted = true, true
-			c.emit(Event{Kind: Stopping})
-		}
-	}
-	c.skipTheRest()
-	c.report.Elapsed = c.opts.Now().Sub(c.started)
-	c.emit(Event{Kind: RunDone, Elapsed: c.report.Elapsed, Report: &c.report})
-	return &c.report, c.journal
+// cpus is how many processors a step occupies, never more than there are.
+func (r *runner) cpus(i int) int {
+	return min(max(r.steps[i].Resources.CPUs, 1), r.opts.CPUs)
 }
 
-func (c *coordinator) emit(e Event) {
-	e.Time, e.Counts = c.opts.Now(), c.counts
+func (r *runner) run(ctx context.Context) (*Report, error) {
+	r.started = r.opts.Now()
+	r.emit(Event{Kind: RunStarted, Plan: r.opts.Plan})
+	r.recordChangesWithoutSteps()
+	finished := make(chan struct{})
+	watching := r.watch(ctx, finished)
+	remaining := r.dag.RemainingLongest(func(node int) float64 { return r.weights[r.stepOf[node]] })
+	outcomes, _ := graph.Walk(ctx, r.dag, graph.WalkOptions{
+		Workers:  max(len(r.steps), 1), // processors limit, not workers
+		Priority: func(node int) float64 { return remaining[node] },
+		Capacity: graph.Resources{CPUs: r.opts.CPUs, Memory: r.opts.Memory},
+		Demand: func(node int) graph.Resources {
+			i := r.stepOf[node]
+			return graph.Resources{CPUs: r.cpus(i), Memory: r.steps[i].Resources.Memory}
+		},
+		Drain:  r.stop,
+		OnSkip: func(node, failed int) { r.skip(r.stepOf[node], r.steps[r.stepOf[failed]].ID) },
+	}, func(ctx context.Context, node int) error { return r.step(ctx, r.stepOf[node]) })
+	close(finished)
+	<-watching
+	r.sum(outcomes)
+	r.report.Elapsed = r.opts.Now().Sub(r.started)
+	r.emit(Event{Kind: RunDone, Elapsed: r.report.Elapsed, Report: &r.report})
+	return &r.report, r.journal
+}
+
+// watch turns interrupts into events and into the end of the walk. The channel
+// that it returns is closed when it has ended.
+func (r *runner) watch(ctx context.Context, finished <-chan struct{}) <-chan struct{} {
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		drain := r.opts.Drain
+		for {
+			select {
+			case <-drain:
+				drain = nil
+				r.interrupt(Draining)
+			case <-ctx.Done():
+				r.interrupt(Stopping)
+				return
+			case <-finished:
+				return
+			}
+		}
+	}()
+	return ended
+}
+
+func (r *runner) interrupt(kind EventKind) {
+	r.mu.Lock()
+	r.report.Interrupted = true
+	r.mu.Unlock()
+	r.startNothingMore()
+	r.emit(Event{Kind: kind})
+}
+
+func (r *runner) startNothingMore() { r.stopped.Do(func() { close(r.stop) }) }
+
+// sum sorts the outcomes into the report, in the order of the plan.
+func (r *runner) sum(outcomes []graph.Outcome) {
+	for node, o := range outcomes {
+		i := r.stepOf[node]
+		if o.Status == graph.NotStarted {
+			r.skip(i, "")
+		}
+	}
+	for i := range r.outcomes {
+		o := r.outcomes[i]
+		switch {
+		case o.Err != nil:
+			r.report.Failed = append(r.report.Failed, o)
+		case o.skipped:
+			r.report.Skipped = append(r.report.Skipped, o)
+		default:
+			r.report.Done = append(r.report.Done, o)
+		}
+	}
+}
+
+func (r *runner) emit(e Event) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.emitLocked(e)
+}
+
+func (r *runner) emitLocked(e Event) {
+	e.Time = r.opts.Now()
 	if e.Elapsed == 0 && e.Step == nil {
-		e.Elapsed = e.Time.Sub(c.started)
+		e.Elapsed = e.Time.Sub(r.started)
 	}
-	e.Counts.Remaining = c.remaining()
-	c.opts.Events(e)
-}
-
-// remaining is the work that is left, spread over the processors.
-func (c *coordinator) remaining() time.Duration {
-	if c.workLeft < 0 {
-		return -1
+	e.Counts = r.counts
+	e.Counts.Remaining = -1
+	if r.workLeft >= 0 {
+		e.Counts.Remaining = time.Duration(r.workLeft / float64(r.opts.CPUs) * float64(time.Second))
 	}
-	return time.Duration(c.workLeft / float64(max(c.opts.CPUs, 1)) * float64(time.Second))
+	r.opts.Events(e)
 }
 
 // logPath is where the log of a step goes.
-func (c *coordinator) logPath(i int) string {
-	return filepath.Join(c.opts.LogDir, LogName(c.steps[i].ID))
+func (r *runner) logPath(i int) string {
+	return filepath.Join(r.opts.LogDir, LogName(r.steps[i].ID))
 }

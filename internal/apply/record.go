@@ -1,0 +1,109 @@
+package apply
+
+import (
+	"maps"
+	"time"
+
+	"esd/internal/addr"
+	"esd/internal/plan"
+	"esd/internal/providers"
+	"esd/internal/state"
+)
+
+func addressOf(s string) addr.Address {
+	a, _ := addr.Parse(s) // a plan's addresses are checked when it is read
+	return a
+}
+
+// record enters a finished step into the state and gives the journal's entry.
+func (r *runner) record(i int, value providers.Result, elapsed time.Duration) Entry {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	step := r.steps[i]
+	entry := Entry{Step: step.ID, Duration: state.Duration{
+		Seconds: elapsed.Seconds(), PeakMemory: value.PeakMemory, Size: value.Size,
+	}}
+	if value.Reused {
+		entry.Duration = state.Duration{}
+	} else {
+		r.opts.State.Durations[step.ID] = entry.Duration
+	}
+	if r.found[step.Address] == nil {
+		r.found[step.Address] = map[string]any{}
+	}
+	maps.Copy(r.found[step.Address], value.Attributes)
+	if !step.Completes {
+		return entry
+	}
+	r.left[step.Address]--
+	if r.left[step.Address] > 0 {
+		return entry
+	}
+	change := r.changes[step.Address]
+	if change.Action == plan.Remove {
+		entry.Removed = step.Address
+		delete(r.opts.State.Objects, step.Address)
+		r.report.Removed++
+		return entry
+	}
+	entry.Object = r.put(change, r.found[step.Address])
+	return entry
+}
+
+// put puts an object into the state.
+func (r *runner) put(change plan.Change, found map[string]any) *state.Object {
+	attributes := state.Attributes{}
+	if change.Action != plan.Refresh {
+		maps.Copy(attributes, change.Attributes)
+	}
+	o := &state.Object{
+		Address: change.Address, Kind: change.Kind, Key: change.Key,
+		When: r.opts.Now().UTC().Format(time.RFC3339),
+	}
+	if rec := change.Record; rec != nil {
+		maps.Copy(attributes, rec.Attributes)
+		o.Inputs, o.Dependencies, o.PreventDestroy = rec.Inputs, rec.Dependencies, rec.PreventDestroy
+	}
+	maps.Copy(attributes, found)
+	o.Attributes = attributes
+	r.opts.State.Put(o)
+	r.report.Recorded++
+	return o
+}
+
+// recordChangesWithoutSteps does what is only a matter of the state. A run
+// that is killed before the state is written finds the same to do again.
+func (r *runner) recordChangesWithoutSteps() {
+	moveAll(r.opts.State, r.opts.Plan.Changes)
+	for _, change := range r.opts.Plan.Changes {
+		switch change.Action {
+		case plan.Adopt, plan.Refresh:
+			if r.left[change.Address] == 0 {
+				r.put(change, nil)
+			}
+		case plan.Forget:
+			if _, there := r.opts.State.Objects[change.Address]; there {
+				delete(r.opts.State.Objects, change.Address)
+				r.report.Removed++
+			}
+		default:
+		}
+	}
+}
+
+// moveAll gives moved objects their new addresses, all at once, so that two
+// can change places.
+func moveAll(s *state.State, changes []plan.Change) {
+	moved := map[string]*state.Object{}
+	for _, change := range changes {
+		if o := s.Objects[change.From]; change.From != "" && o != nil {
+			copied := *o
+			copied.Address = change.Address
+			moved[change.Address] = &copied
+			delete(s.Objects, change.From)
+		}
+	}
+	for _, o := range moved {
+		s.Put(o)
+	}
+}
