@@ -124,3 +124,11 @@ func blobFiles(t *testing.T, dir string) []string {
 	}
 	return files
 }
+
+func toDigests(descs ...ocispec.Descriptor) []digest.Digest {
+	var out []digest.Digest
+	for _, d := range descs {
+		out = append(out, d.Digest)
+	}
+	return out
+}

@@ -144,6 +144,9 @@ func (r Ref) validateRemote() error {
 // String writes the reference so that ParseRef reads it back unchanged.
 func (r Ref) String() string {
 	var b strings.Builder
+	if r.Layout == "" && !looksLikeHost(r.Registry) {
+		b.WriteString("oci://") // else it would be a repository of Docker Hub
+	}
 	b.WriteString(r.location())
 	if r.Tag != "" {
 		b.WriteString(":" + r.Tag)
