@@ -1,0 +1,146 @@
+package view
+
+import (
+	"fmt"
+	"strings"
+
+	"esd/internal/plan"
+)
+
+// maxPath is how many objects of the critical path are named.
+const maxPath = 5
+
+// forecast writes what the plan is expected to cost.
+func (v planView) forecast() {
+	for i, text := range forecastLines(v.plan, v.pick(" -> ", " → ")) {
+		prefix := "Forecast: "
+		if i > 0 {
+			prefix = "          "
+		}
+		if v.Width > 0 && v.Width < 40 && i > 0 {
+			prefix = "  "
+		}
+		v.wrapped(prefix, text)
+	}
+}
+
+// forecastLines says in words what a plan is expected to cost, and what is not
+// known of that. None for a plan without steps.
+func forecastLines(p *plan.Plan, arrow string) []string {
+	if len(p.Steps) == 0 {
+		return nil
+	}
+	f, steps := p.Forecast, len(p.Steps)
+	var time string
+	switch {
+	case f.Unknown >= steps:
+		time = "time unknown, as none of these steps was done before"
+	case f.Unknown > 0:
+		time = fmt.Sprintf("at least %s on %s, not counting the unknown", seconds(f.Seconds), Plural(f.CPUs, "CPU"))
+	default:
+		time = fmt.Sprintf("about %s on %s", seconds(f.Seconds), Plural(f.CPUs, "CPU"))
+	}
+	lines := []string{fmt.Sprintf("%s; download %s, upload %s.", time,
+		amount(f.Download, f.UnknownDownload, steps), amount(f.Upload, f.UnknownUpload, steps))}
+	if path := criticalPath(p, arrow); path != "" {
+		lines = append(lines, path)
+	}
+	if f.Unknown > 0 && f.Unknown < steps {
+		verb := "have"
+		if f.Unknown == 1 {
+			verb = "has"
+		}
+		lines = append(lines, fmt.Sprintf("%s of %s %s no recorded duration.", Number(f.Unknown), Plural(steps, "step"), verb))
+	}
+	return lines
+}
+
+// amount writes bytes of which some are not known.
+func amount(known int64, unknown, steps int) string {
+	switch {
+	case unknown == 0:
+		return Bytes(known)
+	case known == 0 && unknown == steps:
+		return "unknown"
+	case known == 0:
+		return "unknown for " + Plural(unknown, "step")
+	}
+	return Bytes(known) + " and the unknown of " + Plural(unknown, "step")
+}
+
+type pathPart struct {
+	address string
+	seconds float64
+}
+
+// criticalPath names the objects on the longest path, those that take longest
+// if they are many.
+func criticalPath(p *plan.Plan, arrow string) string {
+	parts, total := pathParts(p)
+	if len(parts) == 0 {
+		return ""
+	}
+	named := longest(parts, maxPath)
+	var b strings.Builder
+	fmt.Fprintf(&b, "Longest path, %s: ", seconds(total))
+	gap := false
+	for i, part := range parts {
+		if !named[i] {
+			gap = true
+			continue
+		}
+		if b.Len() > 0 && i > 0 {
+			if gap {
+				b.WriteString(strings.TrimRight(arrow, " ") + " ...")
+			}
+			b.WriteString(arrow)
+		}
+		gap = false
+		b.WriteString(part.address + " " + seconds(part.seconds))
+	}
+	if gap {
+		b.WriteString(arrow + "...")
+	}
+	return b.String() + "."
+}
+
+// pathParts sums the steps of the critical path by object.
+func pathParts(p *plan.Plan) (parts []pathPart, total float64) {
+	if len(p.Forecast.Critical) == 0 {
+		return nil, 0
+	}
+	step := make(map[string]*plan.Step, len(p.Steps))
+	for i := range p.Steps {
+		step[p.Steps[i].ID] = &p.Steps[i]
+	}
+	for _, id := range p.Forecast.Critical {
+		s := step[id]
+		if s == nil {
+			continue
+		}
+		if n := len(parts); n == 0 || parts[n-1].address != s.Address {
+			parts = append(parts, pathPart{s.Address, -1})
+		}
+		if s.Seconds >= 0 {
+			last := &parts[len(parts)-1]
+			last.seconds = max(last.seconds, 0) + s.Seconds
+			total += s.Seconds
+		}
+	}
+	return parts, total
+}
+
+// longest marks the n parts that take longest.
+func longest(parts []pathPart, n int) map[int]bool {
+	marked := map[int]bool{}
+	for range min(n, len(parts)) {
+		best := -1
+		for i, part := range parts {
+			if !marked[i] && (best < 0 || part.seconds > parts[best].seconds) {
+				best = i
+			}
+		}
+		marked[best] = true
+	}
+	return marked
+}
