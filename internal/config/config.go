@@ -1,9 +1,8 @@
 package config
 
 import (
-	"context"
-
 	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/hclsyntax"
 	"github.com/zclconf/go-cty/cty"
 
 	"esd/internal/schema"
@@ -43,8 +42,11 @@ type Config struct {
 	// State says where the state is kept; nil where nothing is said.
 	State *StateBlock
 
-	opts  Options
-	files map[string]*hcl.File
+	opts   Options
+	files  map[string]*hcl.File
+	root   *module
+	inputs map[string]input // values of the root module's variables
+	bad    map[hclsyntax.Expression]bool
 }
 
 // StateBlock is the state block within the esd block.
@@ -65,31 +67,5 @@ type mark string
 // GoString names the mark in messages of cty.
 func (m mark) GoString() string { return "config." + string(m) }
 
-// Load reads and checks the configuration at opts.Path. It returns all errors
-// of all files together; the Config is never nil, so that its files serve for
-// snippets.
-func Load(opts Options) (*Config, hcl.Diagnostics) {
-	return &Config{opts: opts, files: map[string]*hcl.File{}}, hcl.Diagnostics{{Severity: hcl.DiagError, Summary: "Not implemented"}}
-}
-
 // Files holds the files read so far by name, for snippets in diagnostics.
 func (c *Config) Files() map[string]*hcl.File { return c.files }
-
-// Evaluate computes all objects, dependencies first, and the outputs.
-//
-// It calls resolve once for each object, with its configuration complete. The
-// value that resolve returns is what references to the object see; it has at
-// least the attribute "address", and what is known only after apply is
-// unknown. It is called from one goroutine.
-func (c *Config) Evaluate(ctx context.Context, resolve func(*Object) (cty.Value, hcl.Diagnostics)) (*Evaluated, hcl.Diagnostics) {
-	return nil, nil
-}
-
-// EvalExpression evaluates one expression in the root module, for esd console.
-// Without an Evaluated only variables, locals and functions have values.
-func (c *Config) EvalExpression(src string, evaluated ...*Evaluated) (cty.Value, hcl.Diagnostics) {
-	return cty.DynamicVal, nil
-}
-
-// Format lays out the source of a configuration in the canonical style.
-func Format(src []byte, filename string) ([]byte, hcl.Diagnostics) { return src, nil }

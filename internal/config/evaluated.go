@@ -18,6 +18,8 @@ type Evaluated struct {
 	Outputs []Output
 	Moved   []Moved
 	Removed []Removed
+
+	ev *evaluator
 }
 
 // Object is one instance of a block.

@@ -1,0 +1,175 @@
+package config
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/hclsyntax"
+	"github.com/zclconf/go-cty/cty"
+
+	"esd/internal/addr"
+	"esd/internal/schema"
+)
+
+// references decodes an attribute whose value is references to blocks, at any
+// depth, to the list of their addresses.
+func (d *decoder) references(attr *hclsyntax.Attribute, a *schema.Attribute, ctx *hcl.EvalContext) cty.Value {
+	if d.ev.config.bad[attr.Expr] {
+		d.failed = true
+		return unset(a)
+	}
+	v, diags := attr.Expr.Value(ctx)
+	if diags.HasErrors() {
+		d.fail(diags...)
+		return unset(a)
+	}
+	v, _ = v.UnmarkDeep()
+	if v.IsNull() {
+		if a.Required {
+			d.fail(errorAt(attr.Expr.Range(), "Missing required argument", "%s must not be null.%s", a.Name, sentence(a.Doc)))
+		}
+		return unset(a)
+	}
+	c := referenceCollector{decoder: d, attr: attr, schema: a, refs: d.refsIn(attr.Expr.Range())}
+	c.collect(v, attr.Expr)
+	if len(c.values) == 0 {
+		return cty.ListValEmpty(cty.String)
+	}
+	if a.Check != nil && !d.failed {
+		if err := a.Check(cty.ListVal(c.values)); err != nil {
+			d.fail(errorAt(attr.Expr.Range(), "Invalid value", "The value of %s is not valid: %s.", a.Name, strings.TrimSuffix(err.Error(), ".")))
+		}
+	}
+	return cty.ListVal(c.values)
+}
+
+// refsIn are the references of the block within a range.
+func (d *decoder) refsIn(at hcl.Range) []ref {
+	var refs []ref
+	for _, r := range d.decl.refs {
+		if r.rng.Filename == at.Filename && r.rng.Start.Byte >= at.Start.Byte && r.rng.End.Byte <= at.End.Byte {
+			refs = append(refs, r)
+		}
+	}
+	return refs
+}
+
+type referenceCollector struct {
+	*decoder
+	attr   *hclsyntax.Attribute
+	schema *schema.Attribute
+	refs   []ref
+	values []cty.Value
+}
+
+// collect takes the references in a value. expr is the part of the expression
+// that the value comes from, as far as that can be told.
+func (c *referenceCollector) collect(v cty.Value, expr hclsyntax.Expression) {
+	switch {
+	case !v.IsKnown():
+		c.unknown(expr)
+	case v.IsNull():
+		c.wrong(expr, "null")
+	case v.Type().IsObjectType() && v.Type().HasAttribute("address"):
+		c.reference(v.GetAttr("address"), expr)
+	case v.CanIterateElements():
+		elements := parts(expr)
+		i := 0
+		for it := v.ElementIterator(); it.Next(); i++ {
+			_, element := it.Element()
+			part := expr
+			if len(elements) == v.LengthInt() {
+				part = elements[i]
+			}
+			c.collect(element, part)
+		}
+	default:
+		c.wrong(expr, article(v.Type().FriendlyName()))
+	}
+}
+
+// parts are the expressions of the elements of a list.
+func parts(expr hclsyntax.Expression) []hclsyntax.Expression {
+	if tuple, ok := expr.(*hclsyntax.TupleConsExpr); ok {
+		return tuple.Exprs
+	}
+	return nil
+}
+
+// unknown is a value that is not known: the whole of something that failed,
+// or an attribute of something that is not there yet.
+func (c *referenceCollector) unknown(expr hclsyntax.Expression) {
+	if !c.node.failed {
+		c.ev.report(errorAt(expr.Range(), "Value known only after apply", "%s takes references to blocks, but %s known only after apply. Refer to the block itself.",
+			c.attr.Name, c.ev.unknowns(c.node.in, expr, c.decl.refs)))
+	}
+	c.failed = true
+}
+
+func (c *referenceCollector) reference(address cty.Value, expr hclsyntax.Expression) {
+	if !address.IsKnown() || address.IsNull() || address.Type() != cty.String {
+		c.wrong(expr, "something else")
+		return
+	}
+	a, ok := c.ev.byAddress[address.AsString()]
+	if !ok {
+		c.wrong(expr, "an object that was not made by a block")
+		return
+	}
+	if !slices.Contains(c.schema.References, a.Kind) {
+		c.fail(errorAt(expr.Range(), "Reference to the wrong kind of block", "%s takes references to %s, and %s is none.", c.attr.Name, strings.Join(c.schema.References, ", "), a))
+		return
+	}
+	if !c.waitsFor(a) {
+		c.wrong(expr, "an object that was not made by a block")
+		return
+	}
+	c.referred = append(c.referred, a)
+	c.values = append(c.values, address)
+}
+
+// waitsFor tells that a is among what the references of the attribute stand
+// for. An object with a forged address is not, and would not be there in time.
+func (c *referenceCollector) waitsFor(a addr.Address) bool {
+	for i := range c.refs {
+		r := &c.refs[i]
+		if b, ok := r.target.(*blockDecl); ok {
+			if b.kind == a.Kind && b.name == a.Name && c.node.in.path == a.Module {
+				return true
+			}
+			continue
+		}
+		if _, found := slices.BinarySearchFunc(c.ev.target(c.node.in, r).dependencies, a, compareAddresses); found {
+			return true
+		}
+	}
+	// What comes from each.value is a reference of for_each.
+	for i := range c.decl.repetition.refs {
+		if slices.Contains(c.ev.target(c.node.in, &c.decl.repetition.refs[i]).dependencies, a) {
+			return true
+		}
+	}
+	return false
+}
+
+func (c *referenceCollector) wrong(expr hclsyntax.Expression, what string) {
+	kinds := c.schema.References
+	hint := fmt.Sprintf(" Write a reference, as in %s = [%s.name].", c.attr.Name, kinds[0])
+	if template, ok := expr.(*hclsyntax.TemplateExpr); ok && template.IsStringLiteral() {
+		v, _ := template.Value(nil)
+		hint = c.quoted(v.AsString(), kinds, hint)
+	}
+	c.fail(errorAt(expr.Range(), "Reference needed", "%s takes references to blocks (%s), not %s.%s", c.attr.Name, strings.Join(kinds, ", "), what, hint))
+}
+
+// quoted says what a string that names a block should have been.
+func (c *referenceCollector) quoted(text string, kinds []string, otherwise string) string {
+	for name := range c.node.in.module.decl.blocks {
+		if slices.Contains(kinds, name.kind) && (name.name == text || name.String() == text) {
+			return fmt.Sprintf(" A reference stands without quotes: %s.", name)
+		}
+	}
+	return otherwise
+}
