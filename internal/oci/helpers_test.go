@@ -3,6 +3,7 @@ package oci
 import (
 	"bytes"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
@@ -26,6 +27,7 @@ func newRegistry(t *testing.T, wrap func(http.Handler) http.Handler) string {
 	t.Helper()
 	yes := true
 	reg := olareg.New(oconfig.Config{
+		Log:     slog.New(slog.DiscardHandler),
 		Storage: oconfig.ConfigStorage{StoreType: oconfig.StoreMem},
 		API:     oconfig.ConfigAPI{DeleteEnabled: &yes, Blob: oconfig.ConfigAPIBlob{DeleteEnabled: &yes}},
 	})

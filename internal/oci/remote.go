@@ -120,21 +120,6 @@ func (r *remote) orasCredential(ctx context.Context, hostport string) (auth.Cred
 	}, nil
 }
 
-// Resolve implements Store.
-func (r *remote) Resolve(ctx context.Context, reference string) (desc ocispec.Descriptor, err error) {
-	err = r.retry(ctx, func(ctx context.Context, _ int) error {
-		desc, err = r.repo.Resolve(ctx, reference)
-		return err
-	})
-	if errors.Is(err, ErrNotFound) {
-		return desc, fmt.Errorf("%s: %q: %w", r.Location(), abbreviate(reference), ErrNotFound)
-	}
-	if err == nil {
-		err = checkDescriptor(r.Location(), desc)
-	}
-	return desc, err
-}
-
 // Exists implements Store.
 func (r *remote) Exists(ctx context.Context, desc ocispec.Descriptor) (found bool, err error) {
 	if err := checkDescriptor(r.Location(), desc); err != nil {

@@ -170,6 +170,51 @@ func (r *remote) checkWhole(resp *http.Response, desc ocispec.Descriptor) error 
 	return nil
 }
 
+// Resolve implements Store. A registry that answers without a digest or a size is
+// asked for the manifest itself.
+func (r *remote) Resolve(ctx context.Context, reference string) (desc ocispec.Descriptor, err error) {
+	if digest.Digest(reference).Validate() != nil && !tagPattern.MatchString(reference) {
+		return desc, fmt.Errorf("%s: %w: %v", r.Location(), ErrInvalidReference, tagError(reference))
+	}
+	err = r.retry(ctx, func(ctx context.Context, _ int) error {
+		desc, err = r.headManifest(ctx, reference)
+		return err
+	})
+	if errors.Is(err, ErrNotFound) {
+		return desc, fmt.Errorf("%s: %q: %w", r.Location(), reference, ErrNotFound)
+	}
+	if err == nil && (desc.Size < 0 || desc.Digest.Validate() != nil || desc.MediaType == "") {
+		desc, _, err = r.fetchManifest(ctx, reference)
+	}
+	if want := digest.Digest(reference); err == nil && want.Validate() == nil && desc.Digest != want {
+		err = &DigestMismatchError{Location: r.Location(), Expected: want, Actual: desc.Digest, ExpectedSize: desc.Size, ActualSize: desc.Size}
+	}
+	return desc, err
+}
+
+// headManifest asks what a reference names; parts that the registry does not tell stay
+// empty, or negative.
+func (r *remote) headManifest(ctx context.Context, reference string) (ocispec.Descriptor, error) {
+	ctx = auth.AppendRepositoryScope(ctx, r.repo.Reference, auth.ActionPull)
+	resp, err := r.do(ctx, http.MethodHead, "manifests/"+reference, acceptManifests())
+	if err != nil {
+		return ocispec.Descriptor{}, err
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		return ocispec.Descriptor{}, responseError(resp)
+	}
+	mediaType, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type"))
+	return ocispec.Descriptor{
+		MediaType: mediaType, Size: resp.ContentLength,
+		Digest: digest.Digest(resp.Header.Get("Docker-Content-Digest")),
+	}, nil
+}
+
+func acceptManifests() http.Header {
+	return http.Header{"Accept": []string{strings.Join(manifestTypes(), ", ")}}
+}
+
 // fetchManifest implements manifestFetcher.
 func (r *remote) fetchManifest(ctx context.Context, reference string) (desc ocispec.Descriptor, content []byte, err error) {
 	wanted := digest.Digest(reference)
@@ -193,8 +238,7 @@ func (r *remote) fetchManifest(ctx context.Context, reference string) (desc ocis
 
 func (r *remote) getManifest(ctx context.Context, reference string) (ocispec.Descriptor, []byte, error) {
 	ctx = auth.AppendRepositoryScope(ctx, r.repo.Reference, auth.ActionPull)
-	accept := http.Header{"Accept": []string{strings.Join(manifestTypes(), ", ")}}
-	resp, err := r.do(ctx, http.MethodGet, "manifests/"+reference, accept)
+	resp, err := r.do(ctx, http.MethodGet, "manifests/"+reference, acceptManifests())
 	if err != nil {
 		return ocispec.Descriptor{}, nil, err
 	}

@@ -52,7 +52,7 @@ type Store interface {
 // Options say how a registry is reached. The zero value is right for a registry with
 // a public certificate and the credentials that container tools have stored.
 type Options struct {
-	PlainHTTP    bool          // speak HTTP instead of HTTPS; loopback hosts do by default
+	PlainHTTP    bool          // speak HTTP instead of HTTPS; loopback hosts do, unless CAFile or Insecure is set
 	CAFile       string        // PEM file of certificates to trust besides the system's
 	Insecure     bool          // do not verify the certificate
 	Credentials  Credentials   // nil: the files container tools use, see [DefaultCredentials]
