@@ -172,5 +172,5 @@ func stringLength(s string, i int) int {
 	return i
 }
 
-// hasWord reports whether r can stand in a word.
-func hasWord(r rune) bool { return unicode.IsLetter(r) || unicode.IsDigit(r) || r == '_' }
+// isWordRune reports whether r can stand in a word.
+func isWordRune(r rune) bool { return unicode.IsLetter(r) || unicode.IsDigit(r) || r == '_' }

@@ -79,27 +79,30 @@ func (v planView) packages(action plan.Action, list []*plan.Change) {
 }
 
 // telling chooses which of many changes are listed: those with a reason of
-// their own come first.
+// their own come first. Both lists keep the order.
 func telling(list []*plan.Change, limit int) (shown, rest []*plan.Change) {
-	own := func(c *plan.Change) bool { return c.Cause == "" }
-	left := limit
-	take := make([]bool, len(list))
-	for _, want := range []bool{true, false} {
-		for i, c := range list {
-			if left > 0 && !take[i] && own(c) == want {
-				take[i] = true
-				left--
-			}
-		}
+	chosen := make(map[*plan.Change]bool, limit)
+	for _, c := range ownReasonsFirst(list)[:min(limit, len(list))] {
+		chosen[c] = true
 	}
-	for i, c := range list {
-		if take[i] {
+	for _, c := range list {
+		if chosen[c] {
 			shown = append(shown, c)
 		} else {
 			rest = append(rest, c)
 		}
 	}
 	return shown, rest
+}
+
+// ownReasonsFirst puts the changes that no other object caused before the
+// rest.
+func ownReasonsFirst(list []*plan.Change) []*plan.Change {
+	sorted := slices.Clone(list)
+	slices.SortStableFunc(sorted, func(a, b *plan.Change) int {
+		return cmp.Compare(min(len(a.Cause), 1), min(len(b.Cause), 1))
+	})
+	return sorted
 }
 
 type causeCount struct {

@@ -127,7 +127,7 @@ func deeper(indent int) int {
 // mapKey writes the key of an object, quoted where it is no identifier.
 func mapKey(name string) string {
 	for i, r := range name {
-		if !hasWord(r) && (r != '-' || i == 0) || i == 0 && r >= '0' && r <= '9' {
+		if !isWordRune(r) && (r != '-' || i == 0) || i == 0 && r >= '0' && r <= '9' {
 			return quoteHCL(name)
 		}
 	}

@@ -1,0 +1,188 @@
+package view
+
+import (
+	"encoding/json"
+	"io"
+
+	"esd/internal/addr"
+	"esd/internal/plan"
+)
+
+// PlanJSON writes a plan as one JSON document: Terraform's names where the
+// meanings agree, esd's own beside them (formats.md). Equal plans give equal
+// bytes. It holds no sensitive value.
+func PlanJSON(w io.Writer, p *plan.Plan) error {
+	d := newDocument(w)
+	d.member("format_version", FormatVersion)
+	d.member("esd_version", p.ESDVersion)
+	d.member("mode", p.Mode)
+	d.member("applyable", !p.Empty())
+	d.member("complete", len(p.Selection.Targets)+len(p.Selection.Excludes) == 0)
+	d.member("errored", false)
+	d.member("config", p.Config)
+	d.member("prior_state", p.State)
+	d.member("selection", p.Selection)
+	d.list("resource_changes", len(p.Changes), func(i int) any { return resourceChangeOf(&p.Changes[i]) })
+	var drift []*plan.Change
+	for i := range p.Changes {
+		if p.Changes[i].Drift {
+			drift = append(drift, &p.Changes[i])
+		}
+	}
+	d.list("resource_drift", len(drift), func(i int) any { return resourceDriftOf(drift[i]) })
+	d.member("output_changes", outputChangesOf(p.Outputs))
+	d.list("steps", len(p.Steps), func(i int) any { return &p.Steps[i] })
+	d.member("summary", p.Summary)
+	d.member("forecast", p.Forecast)
+	d.member("warnings", append([]string{}, p.Warnings...))
+	return d.close()
+}
+
+// resourceChange is one object in Terraform's terms, and in ours under "esd".
+type resourceChange struct {
+	Address         string        `json:"address"`
+	PreviousAddress string        `json:"previous_address,omitempty"`
+	ModuleAddress   string        `json:"module_address,omitempty"`
+	Mode            string        `json:"mode"`
+	Type            string        `json:"type"`
+	Name            string        `json:"name"`
+	Index           *string       `json:"index,omitempty"`
+	Change          changeValues  `json:"change"`
+	ActionReason    string        `json:"action_reason,omitempty"`
+	ESD             *changeDetail `json:"esd,omitempty"`
+}
+
+type changeValues struct {
+	Actions         []string       `json:"actions"`
+	Before          map[string]any `json:"before"`
+	After           map[string]any `json:"after"`
+	AfterUnknown    map[string]any `json:"after_unknown"`
+	BeforeSensitive map[string]any `json:"before_sensitive"`
+	AfterSensitive  map[string]any `json:"after_sensitive"`
+	Importing       *importing     `json:"importing,omitempty"`
+}
+
+type importing struct {
+	ID string `json:"id"`
+}
+
+type changeDetail struct {
+	Action   plan.Action `json:"action"`
+	Title    string      `json:"title,omitempty"`
+	Causes   []string    `json:"causes,omitempty"`
+	Cause    string      `json:"cause,omitempty"`
+	NeededBy string      `json:"needed_by,omitempty"`
+	Drift    bool        `json:"drift,omitempty"`
+	Key      string      `json:"key,omitempty"`
+	PriorKey string      `json:"prior_key,omitempty"`
+}
+
+// terraformActions says an action in Terraform's words: a package that is
+// built or fetched is created, or updated if there was one before.
+func terraformActions(c *plan.Change) []string {
+	switch c.Action {
+	case plan.Build, plan.Fetch:
+		if c.PriorKey != "" && c.PriorKey != c.Key {
+			return []string{"update"}
+		}
+		return []string{"create"}
+	case plan.Create:
+		return []string{"create"}
+	case plan.Update:
+		return []string{"update"}
+	case plan.Remove:
+		return []string{"delete"}
+	case plan.Forget:
+		return []string{"forget"}
+	case plan.Adopt, plan.Refresh, plan.Move, plan.NoOp:
+	}
+	return []string{"no-op"}
+}
+
+func resourceOf(address, kind string) resourceChange {
+	r := resourceChange{Address: address, Mode: "managed", Type: kind, Name: address}
+	if a, err := addr.Parse(address); err == nil {
+		r.ModuleAddress, r.Type, r.Name = a.Module, a.Kind, a.Name
+		if a.Keyed {
+			r.Index = &a.Key
+		}
+	}
+	return r
+}
+
+func resourceChangeOf(c *plan.Change) resourceChange {
+	r := resourceOf(c.Address, c.Kind)
+	r.PreviousAddress, r.ActionReason = c.From, c.Reason
+	r.Change = changeValues{
+		Actions: terraformActions(c), AfterUnknown: map[string]any{},
+		BeforeSensitive: map[string]any{}, AfterSensitive: map[string]any{},
+	}
+	r.ESD = &changeDetail{c.Action, c.Title, c.Causes, c.Cause, c.NeededBy, c.Drift, c.Key, c.PriorKey}
+	if c.PriorKey != "" {
+		r.Change.Before = map[string]any{"key": c.PriorKey}
+	}
+	switch c.Action {
+	case plan.Remove, plan.Forget:
+		r.Change.Before = withKey(c.Attributes, c.PriorKey)
+	default:
+		r.Change.After = withKey(c.Attributes, c.Key)
+		for _, name := range c.Unknown {
+			r.Change.AfterUnknown[name] = true
+		}
+	}
+	if c.Action == plan.Adopt {
+		r.Change.Importing = &importing{c.Key}
+	}
+	return r
+}
+
+// resourceDriftOf tells of an object that is not as it was recorded. What it
+// is instead is known in words only.
+func resourceDriftOf(c *plan.Change) resourceChange {
+	r := resourceOf(c.Address, c.Kind)
+	r.ActionReason = c.Reason
+	r.Change = changeValues{
+		Actions: []string{"update"}, Before: withKey(nil, c.PriorKey), AfterUnknown: map[string]any{},
+		BeforeSensitive: map[string]any{}, AfterSensitive: map[string]any{},
+	}
+	if c.Action == plan.Create || c.Action == plan.Build || c.Action == plan.Forget {
+		r.Change.Actions = []string{"delete"}
+	}
+	return r
+}
+
+func withKey(attributes map[string]any, key string) map[string]any {
+	m := make(map[string]any, len(attributes)+1)
+	for name, v := range attributes {
+		m[name] = v
+	}
+	if key != "" {
+		m["key"] = key
+	}
+	return m
+}
+
+// outputValues is the change of an output in Terraform's terms.
+type outputValues struct {
+	Actions         []string        `json:"actions"`
+	Before          json.RawMessage `json:"before"`
+	After           json.RawMessage `json:"after"`
+	AfterUnknown    bool            `json:"after_unknown"`
+	BeforeSensitive bool            `json:"before_sensitive"`
+	AfterSensitive  bool            `json:"after_sensitive"`
+}
+
+func outputChangesOf(list []plan.OutputChange) map[string]outputValues {
+	changes := make(map[string]outputValues, len(list))
+	for _, c := range list {
+		v := outputValues{
+			Actions: terraformActions(&plan.Change{Action: outputAction(c)}), Before: c.Before, After: c.After,
+			AfterUnknown: c.Unknown, BeforeSensitive: c.Sensitive, AfterSensitive: c.Sensitive && !c.Removed,
+		}
+		if c.Sensitive {
+			v.Before, v.After = nil, nil
+		}
+		changes[c.Name] = v
+	}
+	return changes
+}

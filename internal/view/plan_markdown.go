@@ -1,0 +1,193 @@
+package view
+
+import (
+	"fmt"
+	"io"
+	"strings"
+
+	"esd/internal/plan"
+)
+
+// MarkdownOptions limits a comment.
+type MarkdownOptions struct {
+	// Bytes is the size that the comment stays below; 0 is 65,000, which
+	// fits the forges.
+	Bytes int
+	// ID tells the comments of several plans in one merge request apart.
+	ID string
+}
+
+// Limits of single texts in a comment, in characters.
+const (
+	maxCommentAddress = 160
+	maxCommentReason  = 240
+	maxCommentLines   = 20 // warnings, outputs
+	defaultComment    = 65000
+)
+
+// MarkdownMarker is the hidden first line of a comment, by which a later run
+// finds the one that it replaces.
+func MarkdownMarker(id string) string {
+	keep := func(r rune) rune {
+		if isWordRune(r) && r < 0x80 || strings.ContainsRune("./", r) {
+			return r
+		}
+		return '_'
+	}
+	if id == "" {
+		return "<!-- esd-plan -->"
+	}
+	return "<!-- esd-plan " + shorten(strings.Map(keep, id), 100) + " -->"
+}
+
+// PlanMarkdown writes a plan as a comment for a merge request: the numbers,
+// what changes and why, the forecast. However large the plan is, the comment
+// stays below the limit, keeps the most important lines, and says what it
+// left out.
+func PlanMarkdown(w io.Writer, p *plan.Plan, o MarkdownOptions) error {
+	if o.Bytes <= 0 {
+		o.Bytes = defaultComment
+	}
+	c := comment{left: o.Bytes - 1, plan: p}
+	tail := c.tail()
+	if len(tail) > o.Bytes/4 {
+		tail = ""
+	}
+	c.left -= len(tail)
+	c.add(MarkdownMarker(o.ID) + "\n")
+	c.add("### " + markdownTitle(p) + "\n\n")
+	for _, note := range planNotes(p) {
+		c.add("> " + escapeMarkdown(shorten(note, maxCommentReason)) + "\n\n")
+	}
+	c.warnings()
+	if !p.Empty() {
+		c.changes()
+		c.outputs()
+	}
+	_, err := io.WriteString(w, c.b.String()+tail)
+	return err
+}
+
+func markdownTitle(p *plan.Plan) string {
+	if p.Empty() {
+		return noChanges(p.Mode)
+	}
+	return SummaryLine(p.Summary)
+}
+
+// comment is a comment being written within a budget of bytes.
+type comment struct {
+	b    strings.Builder
+	left int
+	plan *plan.Plan
+}
+
+// add writes a part if it fits.
+func (c *comment) add(s string) bool {
+	if len(s) > c.left {
+		return false
+	}
+	c.b.WriteString(s)
+	c.left -= len(s)
+	return true
+}
+
+// tail is the end of the comment, for which room is kept.
+func (c *comment) tail() string {
+	lines := forecastLines(c.plan, " → ")
+	if len(lines) == 0 {
+		return ""
+	}
+	var b strings.Builder
+	b.WriteString("**Forecast**\n\n")
+	for _, line := range lines {
+		b.WriteString("- " + escapeMarkdown(shorten(line, 1000)) + "\n")
+	}
+	return b.String()
+}
+
+func (c *comment) warnings() {
+	for i, warning := range c.plan.Warnings {
+		if i == maxCommentLines {
+			c.add(fmt.Sprintf("- … and %s more\n", Plural(len(c.plan.Warnings)-i, "warning")))
+			break
+		}
+		c.add("- ⚠ " + escapeMarkdown(shorten(warning, maxCommentReason)) + "\n")
+	}
+	if len(c.plan.Warnings) > 0 {
+		c.add("\n")
+	}
+}
+
+// changes writes the targets openly and the packages folded, those that are
+// built first.
+func (c *comment) changes() {
+	packages, targets := byAction(c.plan)
+	c.table("Targets", targets, len(targets) > 25)
+	for _, action := range actionOrder {
+		list := packages[action]
+		title := "Packages: " + string(action)
+		if action == plan.Build {
+			list = ownReasonsFirst(list)
+		}
+		c.table(title, list, len(list) > 10)
+	}
+}
+
+// tableEnd is room for what closes a table.
+const tableEnd = 200
+
+// table writes a table of changes, as many rows as fit.
+func (c *comment) table(title string, list []*plan.Change, folded bool) {
+	if len(list) == 0 {
+		return
+	}
+	title = fmt.Sprintf("%s (%s)", title, Number(len(list)))
+	open, end := "**"+title+"**\n\n", "\n"
+	if folded {
+		open, end = "<details><summary>"+title+"</summary>\n\n", "\n</details>\n\n"
+	}
+	open += "| | Object | Why |\n|---|---|---|\n"
+	if len(open)+2*tableEnd > c.left {
+		c.add(title + ": left out, as this comment would get too long.\n\n")
+		return
+	}
+	c.add(open)
+	c.left -= tableEnd
+	n := 0
+	for n < len(list) && c.add(markdownRow(list[n])) {
+		n++
+	}
+	c.left += tableEnd
+	if n < len(list) {
+		c.add(fmt.Sprintf("| … | %s more | left out, as this comment would get too long |\n", Number(len(list)-n)))
+	}
+	c.add(end)
+}
+
+func markdownRow(ch *plan.Change) string {
+	l := lookOf(ch.Action)
+	reason := escapeMarkdown(shorten(Options{Unicode: true}.reason(ch), maxCommentReason))
+	if ch.Drift {
+		reason = strings.Replace(reason, "drift&#58;", "**drift:**", 1)
+	}
+	if more := moreCauses(ch); len(more) > 0 && isTarget(ch) {
+		reason += "<br>" + escapeMarkdown(shorten(strings.Join(more, "; "), maxCommentReason))
+	}
+	return fmt.Sprintf("| %s %s | %s | %s |\n", escapeMarkdown(l.unicode), ch.Action, code(shorten(ch.Address, maxCommentAddress)), reason)
+}
+
+func (c *comment) outputs() {
+	if len(c.plan.Outputs) == 0 || !c.add("**Outputs**\n\n") {
+		return
+	}
+	v := planView{printer: newPrinter(io.Discard, Options{Unicode: true})}
+	for i, out := range c.plan.Outputs {
+		line := fmt.Sprintf("- %s = %s\n", code(shorten(out.Name, maxCommentAddress)), code(shorten(v.outputChange(out), maxCommentReason)))
+		if i == maxCommentLines || !c.add(line) {
+			c.add(fmt.Sprintf("- … and %s more\n", Number(len(c.plan.Outputs)-i)))
+			break
+		}
+	}
+	c.add("\n")
+}
