@@ -2,6 +2,7 @@ package state
 
 import (
 	"fmt"
+	"math"
 	"time"
 	"unicode/utf8"
 )
@@ -86,4 +87,11 @@ func (o *Object) check() string {
 		}
 	}
 	return ""
+}
+
+// Valid reports whether the figures can be recorded: finite, not below zero, and
+// whole numbers that every JSON reader can hold.
+func (d Duration) Valid() bool {
+	return d.Seconds >= 0 && !math.IsInf(d.Seconds, 0) &&
+		d.PeakMemory >= 0 && d.PeakMemory <= maxSerial && d.Size >= 0 && d.Size <= maxSerial
 }

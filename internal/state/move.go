@@ -5,6 +5,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"esd/internal/addr"
 )
 
 // Moved is the change of one address.
@@ -68,24 +70,16 @@ func (s *State) checkMoved(moved []Moved) error {
 		if s.Objects[m.To] != nil && !leaving[m.To] {
 			return fmt.Errorf("move %s: %s is in the state already; remove or move that one first", m.From, m.To)
 		}
-		segments, ok := split(m.To)
+		block, ok := split(m.To)
+		if n := len(block) - 1; ok && block[n][0] == '/' {
+			block = block[:n] // a concrete package: its environment must be right
+		}
 		kind := s.Objects[m.From].Kind
-		if !ok || !strings.HasPrefix(join(local(segments)), kind+".") {
+		if a, err := addr.Parse(join(block)); err != nil || a.Kind != kind {
 			return fmt.Errorf("move %s: %s is no address of a %s", m.From, m.To, kind)
 		}
 	}
 	return nil
-}
-
-// local takes the modules off an address.
-func local(segments []string) []string {
-	for len(segments) > 2 && segments[0] == "module" {
-		segments = segments[2:]
-		if segments[0][0] == '[' {
-			segments = segments[1:]
-		}
-	}
-	return segments
 }
 
 func (s *State) rename(moved []Moved, source, target []string) {

@@ -71,7 +71,10 @@ func TestMove(t *testing.T) {
 		"a block that loses for_each": {from: `recipe.v["x"]`, to: "recipe.solo", want: []state.Moved{{From: `recipe.v["x"]`, To: "recipe.solo"}}},
 		"a module": {from: "module.m", to: `module.p["q"]`, want: []state.Moved{
 			{From: `module.m.module.n["k"].recipe.a`, To: `module.p["q"].module.n["k"].recipe.a`}, {From: "module.m.recipe.a", To: `module.p["q"].recipe.a`}}},
-		"into a module":            {from: "recipe.a", to: "module.new.recipe.a", want: []state.Moved{{From: "recipe.a", To: "module.new.recipe.a"}}},
+		"into a module": {from: "recipe.a", to: "module.new.recipe.a", want: []state.Moved{{From: "recipe.a", To: "module.new.recipe.a"}}},
+		"a package with another environment": {from: "environment.sim", to: `environment.s["a/b"]`, want: []state.Moved{
+			{From: "environment.sim/hdf5@1.14/bcdefga", To: `environment.s["a/b"]/hdf5@1.14/bcdefga`},
+			{From: "environment.sim/zlib-ng@2.2.1/abcdefg", To: `environment.s["a/b"]/zlib-ng@2.2.1/abcdefg`}}},
 		"onto another":             {from: "recipe.a", to: "recipe.ab", says: "in the state already"},
 		"to another kind":          {from: "recipe.a", to: "target.image.a", says: "no address of a recipe"},
 		"to a module":              {from: "recipe.a", to: "module.m", says: "no address of a recipe"},

@@ -90,11 +90,11 @@ type CacheSeen struct {
 // Duration is what a finished step took.
 type Duration struct {
 	// Seconds of wall-clock time.
-	Seconds float64
+	Seconds float64 `json:"seconds"`
 	// PeakMemory in bytes, 0 when it was not measured.
-	PeakMemory int64
+	PeakMemory int64 `json:"peak_memory,omitempty"`
 	// Size of the product in bytes, 0 when it was not measured.
-	Size int64
+	Size int64 `json:"size,omitempty"`
 }
 
 // Header is the part of a state that decides whether one state may follow

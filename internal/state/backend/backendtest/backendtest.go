@@ -57,6 +57,7 @@ func Run(t *testing.T, opts Options) {
 		"many clients lose no update":                                  contention,
 		"many processes lose no update":                                processes,
 		"a killed holder frees the lock, which the next one reports":   killed,
+		"a writer that is killed leaves a whole state":                 interrupted,
 		"a reader never sees half a write":                             readers,
 		"a state of 50 MB":                                             large,
 		"what cannot be read is reported and never overwritten":        unreadable,
@@ -74,7 +75,7 @@ func Run(t *testing.T, opts Options) {
 // lineage is that of all states in the suite.
 const lineage = "6b1f3a0e-9d55-4f0e-8a55-0c7e8f3f2a11"
 
-// Request returns a lock request for tests.
+// request returns a lock request for tests.
 func request(operation string) backend.LockInfo {
 	return backend.NewLockInfo(backend.LockRequest{
 		Operation: operation, Version: "0.1.0", Job: "https://ci.example.org/jobs/1",

@@ -6,9 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"os"
 	"os/exec"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -40,6 +42,8 @@ func Main(m *testing.M, open func(location string) backend.Backend) int {
 		err = update(context.Background(), b, name)
 	case "hold":
 		err = hold(context.Background(), b)
+	case "write":
+		err = writeForever(context.Background(), b)
 	default:
 		err = fmt.Errorf("no role %q", role)
 	}
@@ -96,6 +100,29 @@ func hold(ctx context.Context, b backend.Backend) error {
 	fmt.Println(l.Info().ID)
 	_, err = io.Copy(io.Discard, os.Stdin)
 	return err
+}
+
+// writeForever writes one state after another and says which are written.
+func writeForever(ctx context.Context, b backend.Backend) error {
+	l, err := backend.Acquire(ctx, b, request("write"), backend.WaitOptions{Timeout: time.Minute})
+	if err != nil {
+		return err
+	}
+	s, _, err := b.Read(ctx)
+	if err != nil {
+		return err
+	}
+	serial := int64(0)
+	if s != nil {
+		serial = s.Serial
+	}
+	for {
+		serial++
+		if err := l.Write(ctx, sample(serial, interruptedObjects)); err != nil {
+			return err
+		}
+		fmt.Println(serial)
+	}
 }
 
 // mustHoldAll checks that n updates make one chain: one object for each serial.
@@ -191,11 +218,68 @@ func killed(t *testing.T, store Store, opts Options) {
 	mustUnlock(t, l)
 }
 
+// interruptedObjects makes a write long enough to be killed in its midst.
+const interruptedObjects = 300
+
+func interrupted(t *testing.T, store Store, opts Options) {
+	if store.Location == "" {
+		t.Skip("this store cannot be reached from other processes")
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
+	defer cancel()
+	last := int64(0)
+	for range 10 {
+		lines, kill := start(ctx, t, store, "write")
+		time.AfterFunc(time.Duration(20+rand.IntN(100))*time.Millisecond, kill)
+		for {
+			line, err := lines.ReadString('\n')
+			if err != nil {
+				break
+			}
+			if last, err = strconv.ParseInt(strings.TrimSpace(line), 10, 64); err != nil {
+				t.Fatal(err)
+			}
+		}
+		kill()
+		s, _, err := store.Open().Read(ctx)
+		if err != nil {
+			t.Fatalf("after a kill: %v", err)
+		}
+		// The last write may have come to its end before it could be said.
+		if s == nil && last > 0 || s != nil && (s.Serial < last || s.Serial > last+1 || !s.Equal(sample(s.Serial, interruptedObjects))) {
+			t.Fatalf("after a kill past serial %d: %s", last, describe(s))
+		}
+		if s != nil {
+			last = s.Serial
+		}
+		l, err := backend.Acquire(ctx, store.Open(), request("apply"), backend.WaitOptions{Timeout: opts.TakeOver})
+		if err != nil {
+			t.Fatalf("lock after a kill: %v", err)
+		}
+		mustUnlock(t, l)
+	}
+	if last == 0 {
+		t.Error("no process got as far as one write")
+	}
+}
+
 // startHolder starts a process that holds the lock, and returns the ID of the
 // lock and a function that kills the process.
 func startHolder(ctx context.Context, t *testing.T, store Store) (id string, kill func()) {
 	t.Helper()
-	cmd := process(ctx, t, "hold", store.Location, "")
+	lines, kill := start(ctx, t, store, "hold")
+	line, err := lines.ReadString('\n')
+	if err != nil {
+		t.Fatalf("the holder did not get the lock: %v", err)
+	}
+	return strings.TrimSpace(line), kill
+}
+
+// start starts a process in a role, and returns its output and a function that
+// kills it.
+func start(ctx context.Context, t *testing.T, store Store, role string) (lines *bufio.Reader, kill func()) {
+	t.Helper()
+	cmd := process(ctx, t, role, store.Location, "")
 	if _, err := cmd.StdinPipe(); err != nil {
 		t.Fatal(err)
 	}
@@ -208,12 +292,11 @@ func startHolder(ctx context.Context, t *testing.T, store Store) (id string, kil
 	}
 	kill = sync.OnceFunc(func() {
 		_ = cmd.Process.Kill()
+		_, _ = cmd.Process.Wait() // not cmd.Wait, which would close the pipe before it is read
+	})
+	t.Cleanup(func() {
+		kill()
 		_ = cmd.Wait()
 	})
-	t.Cleanup(kill)
-	line, err := bufio.NewReader(out).ReadString('\n')
-	if err != nil {
-		t.Fatalf("the holder did not get the lock: %v", err)
-	}
-	return strings.TrimSpace(line), kill
+	return bufio.NewReader(out), kill
 }

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"syscall"
 	"time"
 )
 
@@ -57,7 +58,7 @@ func (b *Backend) guarded(ctx context.Context, create bool, section func(locks b
 func (b *Backend) openGuard(create bool) (*os.File, error) {
 	if !create {
 		f, err := os.OpenFile(b.guardPath(), os.O_RDWR, 0)
-		if errors.Is(err, fs.ErrPermission) {
+		if errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EROFS) {
 			return os.Open(b.guardPath())
 		}
 		return f, err

@@ -1,0 +1,169 @@
+package journal
+
+import (
+	"fmt"
+	"time"
+
+	"esd/internal/state"
+)
+
+// Kinds of notices that Fold gives.
+const (
+	// NoticeFolded: finished steps of a dead run were taken over.
+	NoticeFolded = "journal-folded"
+	// NoticeTorn: the last record of a journal was incomplete and dropped.
+	NoticeTorn = "journal-torn"
+	// NoticeForeign: a journal belongs to another state.
+	NoticeForeign = "journal-foreign"
+	// NoticeLive: the run of a journal still goes on.
+	NoticeLive = "journal-live"
+	// NoticeStateOlder: the state is older than a journal says; perhaps a
+	// backup was put back.
+	NoticeStateOlder = "journal-state-older"
+)
+
+// Folded is the result of Fold.
+type Folded struct {
+	// State with the entries in it. It is the one that was given when they
+	// changed nothing; then there is nothing to write. Its serial is that of
+	// the state given: the caller raises it before writing.
+	State *state.State
+	// Done are the journals that are in State. They are to be removed once it
+	// is written.
+	Done []*Journal
+	// Notices tell the user what was found.
+	Notices []state.Notice
+}
+
+// Fold puts what dead runs recorded into the state, in the order of the
+// journals. st is nil when there is no state yet: then the first journal of a
+// run that started from nothing gives the lineage. Journals of other lineages
+// and of runs that still go on are left alone and reported.
+//
+// An entry is taken when the object was not changed later than the entry says;
+// so a journal that was left behind by a crash between the writing of the state
+// and the removal of the journal, or that is folded twice, does no harm.
+func Fold(st *state.State, journals []*Journal) Folded {
+	f := Folded{State: st}
+	for _, j := range journals {
+		if j.Header.Run == "" && !j.Live {
+			// Killed before the header was on the disk: nothing was recorded.
+			f.Done = append(f.Done, j)
+			continue
+		}
+		if f.State == nil && !j.Live && j.Header.Serial == 0 && len(j.Entries) > 0 {
+			f.State = state.New(j.Header.Lineage, j.Header.ESDVersion)
+		}
+		if f.belongs(j) {
+			f.fold(j, st)
+		}
+	}
+	return f
+}
+
+// belongs reports whether the journal is to be folded; if not, it says why.
+func (f *Folded) belongs(j *Journal) bool {
+	run := describe(j)
+	switch {
+	case j.Live:
+		f.notice(NoticeLive, run+" still goes on", "Its journal "+j.Path+" was left alone.")
+		return false
+	case f.State == nil && j.Header.Serial == 0:
+		f.Done = append(f.Done, j) // it finished nothing
+		return false
+	case f.State == nil:
+		f.notice(NoticeForeign, run+" started from a state that is not there",
+			fmt.Sprintf("It had serial %d. Put it back, or remove %s.", j.Header.Serial, j.Path))
+		return false
+	case f.State.Lineage != j.Header.Lineage:
+		f.notice(NoticeForeign, run+" belongs to another state",
+			fmt.Sprintf("Its lineage is %s, here it is %s. %s was left alone.", j.Header.Lineage, f.State.Lineage, j.Path))
+		return false
+	}
+	return true
+}
+
+// fold takes over the entries of a journal. given is the state that must not be
+// changed.
+func (f *Folded) fold(j *Journal, given *state.State) {
+	if j.Header.Serial > f.State.Serial {
+		f.notice(NoticeStateOlder, "The state is older than "+describe(j)+" saw it",
+			fmt.Sprintf("It had serial %d then and has %d now; perhaps a backup was put back.", j.Header.Serial, f.State.Serial))
+	}
+	changes, current := 0, j.Header.Serial >= f.State.Serial
+	for _, e := range j.Entries {
+		if !put(f.State, e, current, true) {
+			continue
+		}
+		if f.State == given {
+			f.State = given.Clone()
+		}
+		put(f.State, e, current, false)
+		changes++
+	}
+	if j.Torn > 0 {
+		f.notice(NoticeTorn, "The end of "+j.Path+" was incomplete and was left out",
+			fmt.Sprintf("%d bytes; the step that was being recorded will be looked at again.", j.Torn))
+	}
+	if changes > 0 {
+		f.notice(NoticeFolded, fmt.Sprintf("Took over %s that %s had recorded before it ended early", count(changes, "finished step"), describe(j)), "")
+	}
+	f.Done = append(f.Done, j)
+}
+
+// put puts one entry into the state as far as the state does not know better,
+// and reports whether there was anything to do. With dry it only reports.
+// current says that the state has not moved on since the run began, so that what
+// the run measured is newer than what is recorded.
+func put(s *state.State, e Entry, current, dry bool) bool {
+	changed := false
+	if e.Object != nil {
+		recorded := s.Get(e.Object.Address)
+		if recorded == nil || !recorded.Equal(e.Object) && !later(recorded.When, e.Object.When) {
+			changed = true
+			if !dry {
+				s.Put(e.Object)
+			}
+		}
+	}
+	if e.Removed != "" {
+		if recorded := s.Get(e.Removed); recorded != nil && !later(recorded.When, e.When) {
+			changed = true
+			if !dry {
+				delete(s.Objects, e.Removed)
+			}
+		}
+	}
+	if e.Measured != "" && e.Duration != nil {
+		known, ok := s.Durations[e.Measured]
+		if !ok || current && known != *e.Duration {
+			changed = true
+			if !dry {
+				s.Durations[e.Measured] = *e.Duration
+			}
+		}
+	}
+	return changed
+}
+
+// later reports whether a is surely after b.
+func later(a, b string) bool {
+	ta, errA := time.Parse(time.RFC3339, a)
+	tb, errB := time.Parse(time.RFC3339, b)
+	return errA == nil && errB == nil && ta.After(tb)
+}
+
+func (f *Folded) notice(kind, summary, detail string) {
+	f.Notices = append(f.Notices, state.Notice{Kind: kind, Summary: summary, Detail: detail})
+}
+
+func describe(j *Journal) string {
+	return fmt.Sprintf("the %s that %s began at %s (run %s)", j.Header.Operation, j.Header.Who, j.Header.When, j.Header.Run)
+}
+
+func count(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}
