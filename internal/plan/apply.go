@@ -197,9 +197,9 @@ func (p *planner) decideTarget(o *providers.Object, obs providers.Observation, r
 	case recorded.Key == o.Key && asWanted:
 		d.action = NoOp
 	case recorded.Key == o.Key && obs.Exists:
-		d.action, d.drift, d.reason = Update, true, firstOr([]string{obs.Problem}, "was changed by somebody else")
+		d.action, d.drift, d.reason = Update, !obs.NotDrift, firstOr([]string{obs.Problem}, "was changed by somebody else")
 	case recorded.Key == o.Key:
-		d.action, d.drift, d.reason = Create, true, firstOr([]string{obs.Problem}, "was there, but is gone")
+		d.action, d.drift, d.reason = Create, !obs.NotDrift, firstOr([]string{obs.Problem}, "was there, but is gone")
 	case asWanted:
 		d.action, d.reason = Adopt, firstOr(differences(recorded, o), "changed")+"; exists as wanted"
 	default:

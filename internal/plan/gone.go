@@ -119,7 +119,21 @@ func (p *planner) destroySteps(a addr.Address, o *state.Object, action Action) (
 	if !ok {
 		return nil, nil // made by a kind that this esd does not know: nothing can be done but forget it
 	}
-	return provider.PlanDestroy(a, o)
+	return provider.PlanDestroy(providers.DestroyRequest{Address: a, Recorded: o, Kept: p.kept(o.Kind)})
+}
+
+// kept are the configured objects of a kind that are not destroyed.
+func (p *planner) kept(kind string) []*providers.Object {
+	if p.req.Mode == Destroy {
+		return nil
+	}
+	var list []*providers.Object
+	for _, o := range p.objects {
+		if o.Kind == kind {
+			list = append(list, o)
+		}
+	}
+	return list
 }
 
 // linkDestroy lets an object go only after those that need it.

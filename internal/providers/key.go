@@ -48,6 +48,12 @@ func (b *KeyBuilder) AddValue(name, value string) {
 	b.Explain(Input{Name: name, Value: value})
 }
 
+// AddDigest enters an input by a digest of its content.
+func (b *KeyBuilder) AddDigest(name, digest string) {
+	b.Quiet(name, digest)
+	b.Explain(Input{Name: name, Digest: digest})
+}
+
 // AddObject enters the key of another object.
 func (b *KeyBuilder) AddObject(o *Object) {
 	name := o.Address.String()

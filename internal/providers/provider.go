@@ -64,7 +64,7 @@ type Provider interface {
 	Plan(req PlanRequest) (Planned, error)
 	// PlanDestroy gives the steps that remove what the record says exists. It
 	// is pure. No steps means that forgetting the record is all.
-	PlanDestroy(address addr.Address, recorded *state.Object) ([]Step, error)
+	PlanDestroy(req DestroyRequest) ([]Step, error)
 	// Apply runs one step. It is idempotent: running a step twice does no harm
 	// and gives the same result; a step that was killed can be run again.
 	Apply(ctx context.Context, run Run) (Result, error)
@@ -173,6 +173,9 @@ type Observation struct {
 	// Problem says in words how what exists differs from what is desired or
 	// recorded: "registry.example.org/lab:1 points to sha256:…".
 	Problem string
+	// NotDrift tells that the problem is none that somebody else made: the
+	// object was never brought to where it is missing.
+	NotDrift bool
 	// Data is for the provider's Plan.
 	Data any
 }
@@ -207,6 +210,15 @@ func (r *PlanRequest) Demands(form Form) bool {
 // Planned is the answer to a [PlanRequest].
 type Planned struct {
 	Steps []Step
+}
+
+// DestroyRequest asks for the steps that remove one object.
+type DestroyRequest struct {
+	Address  addr.Address
+	Recorded *state.Object
+	// Kept are the objects of the same kind that stay: what they share with
+	// this one must not be removed.
+	Kept []*Object
 }
 
 // Need is one form of another object that a step needs.

@@ -1,0 +1,337 @@
+// Package image is the block `target "image"`: a container image, put together
+// from cached packages without a container runtime, and published to
+// registries and OCI layouts.
+package image
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"sort"
+	"strings"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/zclconf/go-cty/cty"
+
+	"esd/internal/addr"
+	"esd/internal/archive"
+	"esd/internal/oci"
+	"esd/internal/providers"
+	"esd/internal/providers/cache"
+	"esd/internal/providers/recipe"
+	"esd/internal/schema"
+)
+
+// keyVersion is raised whenever the same inputs begin to give another image.
+const keyVersion = 1
+
+// Options is what the provider needs of its surroundings.
+type Options struct {
+	// WorkDir is the directory of working data (`.esd`), absolute; Dir is what
+	// recorded paths are relative to.
+	WorkDir, Dir string
+	Caches       *cache.Opener
+	// OCI says how registries are reached.
+	OCI oci.Options
+}
+
+// Provider makes images.
+type Provider struct{ opts Options }
+
+var _ providers.Provider = (*Provider)(nil)
+
+// New gives the provider.
+func New(opts Options) *Provider { return &Provider{opts} }
+
+// Schema describes the block.
+func (p *Provider) Schema() *schema.Block { return blockSchema }
+
+// DefaultForm is an image at all its destinations.
+func (p *Provider) DefaultForm() providers.Form { return providers.Published }
+
+// spec is a decoded image.
+type spec struct {
+	name         string
+	packages     []addr.Address // all that come into the image, sorted by address
+	base         base
+	files        []file
+	entrypoint   []string
+	cmd          []string
+	env          []string // NAME=VALUE, sorted
+	labels       map[string]string
+	user         string
+	workdir      string
+	platform     string
+	compression  string
+	checks       []check
+	destinations []destination
+}
+
+// base is the image to build upon.
+type base struct {
+	Reference string    `json:"reference,omitempty"` // as it is fetched: layouts by absolute path
+	Digest    string    `json:"digest,omitempty"`
+	Transport transport `json:"transport,omitzero"`
+}
+
+// transport says how a registry is reached.
+type transport struct {
+	PlainHTTP bool   `json:"plain_http,omitempty"`
+	CAFile    string `json:"ca_file,omitempty"`
+}
+
+// file is one thing in the layer of files.
+type file struct {
+	Target string `json:"target"`
+	Host   string `json:"host"` // absolute
+	Digest string `json:"digest"`
+}
+
+type check struct {
+	Name    string   `json:"name"`
+	Command []string `json:"command"`
+	Timeout string   `json:"timeout"`
+}
+
+// destination is one place to publish to.
+type destination struct {
+	// Written is the reference as it is recorded: layouts by a path relative
+	// to the configuration.
+	Written   string    `json:"written"`
+	Reference string    `json:"reference"` // layouts by absolute path
+	Transport transport `json:"transport,omitzero"`
+}
+
+// Resolve computes the content key of an image.
+func (p *Provider) Resolve(ctx context.Context, req providers.ResolveRequest) (*providers.Object, hcl.Diagnostics) {
+	values := providers.Decode(req.Config)
+	s := &spec{
+		name: req.Address.Name, entrypoint: values.Strings("entrypoint"), cmd: values.Strings("cmd"),
+		labels: values.StringMap("labels"), user: values.String("user"), workdir: values.String("workdir"),
+		platform: values.String("platform"), compression: values.String("compression"),
+	}
+	if s.platform == "" {
+		s.platform = "linux/" + runtime.GOARCH
+	}
+	env := values.StringMap("env")
+	for _, name := range sortedNames(env) {
+		s.env = append(s.env, name+"="+env[name])
+	}
+	o := &providers.Object{
+		Address: req.Address, Kind: Kind, Dependencies: req.Dependencies, PreventDestroy: false, Range: req.Range, Spec: s,
+		Title: "image " + req.Address.Name,
+	}
+	how := transport{PlainHTTP: values.Bool("plain_http")}
+	if ca := values.String("ca_file"); ca != "" {
+		how.CAFile = inDir(req.ModuleDir, ca)
+	}
+	key := providers.NewKey(Kind, keyVersion)
+	diags := p.resolveBase(req, values, s, how, o, key)
+	diags = append(diags, resolvePackages(req, values, s, key)...)
+	diags = append(diags, resolveFiles(ctx, req, values, s, key)...)
+	addSettings(key, s)
+	p.resolveDestinations(req, values, s, how)
+	s.checks = checksOf(values)
+	for _, c := range s.checks {
+		key.Add("check "+c.Name, strings.Join(c.Command, "\x00"))
+	}
+	o.Key, o.Inputs = key.Sum()
+	o.Attributes = exported(req, s, o.Key)
+	return o, diags
+}
+
+func addSettings(key *providers.KeyBuilder, s *spec) {
+	key.AddValue("platform", s.platform)
+	key.AddValue("compression", s.compression)
+	key.Add("entrypoint", strings.Join(s.entrypoint, "\x00"))
+	key.Add("cmd", strings.Join(s.cmd, "\x00"))
+	key.AddValue("user", s.user)
+	key.AddValue("workdir", s.workdir)
+	for _, e := range s.env {
+		name, value, _ := strings.Cut(e, "=")
+		key.Add("env "+name, value)
+	}
+	for _, name := range sortedNames(s.labels) {
+		key.Add("label "+name, s.labels[name])
+	}
+}
+
+// exported is what references to the image see. What is known only after apply
+// is taken from the record if that is about the same key.
+func exported(req providers.ResolveRequest, s *spec, key string) cty.Value {
+	digest, size := cty.UnknownVal(cty.String), cty.UnknownVal(cty.Number)
+	if r := req.Recorded; r != nil && r.Key == key && r.Attributes.String("digest") != "" {
+		digest = cty.StringVal(r.Attributes.String("digest"))
+		if n, ok := r.Attributes.Int("size"); ok {
+			size = cty.NumberIntVal(n)
+		}
+	}
+	references := make([]cty.Value, len(s.destinations))
+	for i, d := range s.destinations {
+		references[i] = cty.StringVal(d.Written)
+	}
+	return cty.ObjectVal(map[string]cty.Value{
+		"address": cty.StringVal(req.Address.String()), "name": cty.StringVal(s.name), "key": cty.StringVal(key),
+		"digest": digest, "size": size, "references": cty.ListVal(references),
+	})
+}
+
+func (p *Provider) resolveBase(req providers.ResolveRequest, values providers.Values, s *spec, how transport, o *providers.Object, key *providers.KeyBuilder) hcl.Diagnostics {
+	written := values.String("base")
+	if written == "" {
+		key.AddValue("base image", "scratch")
+		return nil
+	}
+	ref, err := oci.ParseRef(written)
+	if err != nil {
+		return hcl.Diagnostics{problem(req, "Invalid base image", err.Error(), "base")}
+	}
+	digest := string(ref.Digest)
+	if digest == "" {
+		pin := providers.Pin{Image: written, Platform: s.platform}
+		o.Pins = append(o.Pins, pin)
+		pinned, ok := req.Pins.Image(pin.Image, pin.Platform)
+		if !ok {
+			o.Unpinned = append(o.Unpinned, pin)
+		}
+		digest = pinned
+	}
+	if ref.Layout != "" {
+		ref.Layout = inDir(req.ModuleDir, ref.Layout)
+	}
+	s.base = base{Reference: ref.String(), Digest: digest, Transport: how}
+	key.Quiet("base image", digest)
+	key.Explain(providers.Input{Name: "base image", Value: shortDigest(digest), Digest: digest})
+	return nil
+}
+
+// shortDigest is a digest as people read it: sha256:aabbccddeeff.
+func shortDigest(d string) string { return d[:min(len(d), len("sha256:")+12)] }
+
+// resolvePackages finds the packages of the image: those that are listed and
+// all that they need to run, in the order of their addresses.
+func resolvePackages(req providers.ResolveRequest, values providers.Values, s *spec, key *providers.KeyBuilder) hcl.Diagnostics {
+	objects := map[addr.Address]*providers.Object{}
+	stack := values.Addresses("packages")
+	for len(stack) > 0 {
+		a := stack[len(stack)-1]
+		stack = stack[:len(stack)-1]
+		if _, seen := objects[a]; seen {
+			continue
+		}
+		o := req.Object(a)
+		if o == nil {
+			continue // reported where it went wrong
+		}
+		objects[a] = o
+		if r, ok := recipe.SpecOf(o); ok {
+			stack = append(stack, r.Needs()...)
+		}
+	}
+	for a := range objects {
+		s.packages = append(s.packages, a)
+	}
+	slices.SortFunc(s.packages, addr.Compare)
+	prefixes := map[string]addr.Address{}
+	for _, a := range s.packages {
+		key.AddObject(objects[a])
+		if r, ok := recipe.SpecOf(objects[a]); ok {
+			if other, twice := prefixes[r.Prefix()]; twice {
+				return hcl.Diagnostics{problem(req, "The same package twice", fmt.Sprintf("%s and %s would both stand at %s.", other, a, r.Prefix()), "packages")}
+			}
+			prefixes[r.Prefix()] = a
+		}
+	}
+	return nil
+}
+
+func resolveFiles(ctx context.Context, req providers.ResolveRequest, values providers.Values, s *spec, key *providers.KeyBuilder) hcl.Diagnostics {
+	var diags hcl.Diagnostics
+	files := values.StringMap("files")
+	for _, target := range sortedNames(files) {
+		host := inDir(req.ModuleDir, files[target])
+		digest, err := hashPath(ctx, host)
+		if err != nil {
+			diags = append(diags, problem(req, "Unreadable file", fmt.Sprintf("The content of %s in the image cannot be read: %v.", target, err), "files"))
+			continue
+		}
+		s.files = append(s.files, file{Target: target, Host: host, Digest: digest})
+		key.Quiet("file "+target, digest)
+		key.Explain(providers.Input{Name: "file " + files[target], Digest: providers.ShortDigest(target + digest)})
+	}
+	return diags
+}
+
+// hashPath digests a file, with whether it is executable, or a directory.
+func hashPath(ctx context.Context, host string) (string, error) {
+	info, err := os.Stat(host)
+	if err != nil {
+		return "", err
+	}
+	if info.IsDir() {
+		tree, err := archive.HashTree(ctx, host, archive.HashOptions{})
+		return tree.Digest, err
+	}
+	digest, err := archive.HashFile(ctx, host)
+	if info.Mode()&0o100 != 0 {
+		digest += " executable"
+	}
+	return digest, err
+}
+
+func checksOf(values providers.Values) []check {
+	blocks := values.Blocks("check")
+	var list []check
+	for _, name := range sortedNames(blocks) {
+		list = append(list, check{name, blocks[name].Strings("command"), blocks[name].String("timeout")})
+	}
+	return list
+}
+
+func (p *Provider) resolveDestinations(req providers.ResolveRequest, values providers.Values, s *spec, how transport) {
+	for _, written := range values.Strings("publish") {
+		ref, err := oci.ParseRef(written)
+		if err != nil {
+			continue // refused by the schema
+		}
+		d := destination{Written: written, Transport: how}
+		if ref.Layout != "" {
+			ref.Layout = inDir(req.ModuleDir, ref.Layout)
+			recorded := ref
+			if rel, err := filepath.Rel(p.opts.Dir, ref.Layout); err == nil && filepath.IsLocal(rel) {
+				recorded.Layout = rel
+			}
+			d.Written = recorded.String()
+		}
+		d.Reference = ref.String()
+		s.destinations = append(s.destinations, d)
+	}
+}
+
+// inDir makes a path absolute, from a directory.
+func inDir(dir, path string) string {
+	if !filepath.IsAbs(path) {
+		path = filepath.Join(dir, path)
+	}
+	if abs, err := filepath.Abs(path); err == nil {
+		return abs
+	}
+	return path
+}
+
+func problem(req providers.ResolveRequest, summary, detail string, path ...string) *hcl.Diagnostic {
+	rng := req.AttributeRange(path...)
+	return &hcl.Diagnostic{Severity: hcl.DiagError, Summary: summary, Detail: detail, Subject: &rng}
+}
+
+func sortedNames[V any](m map[string]V) []string {
+	names := make([]string, 0, len(m))
+	for n := range m {
+		names = append(names, n)
+	}
+	sort.Strings(names)
+	return names
+}

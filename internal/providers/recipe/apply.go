@@ -1,0 +1,131 @@
+package recipe
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"esd/internal/archive"
+	"esd/internal/artifact"
+	"esd/internal/oci"
+	"esd/internal/providers"
+	"esd/internal/providers/cache"
+)
+
+// Apply builds or fetches a package.
+func (p *Provider) Apply(ctx context.Context, run providers.Run) (providers.Result, error) {
+	var st stepSpec
+	if err := json.Unmarshal(run.Spec, &st); err != nil {
+		return providers.Result{}, fmt.Errorf("the plan is damaged: %w", err)
+	}
+	place, err := p.store.place(ctx, st.Root)
+	if err != nil {
+		return providers.Result{}, err
+	}
+	for _, dir := range []string{place.dir, filepath.Join(place.dir, metaDir)} {
+		if err := os.MkdirAll(dir, 0o755); err != nil {
+			return providers.Result{}, err
+		}
+	}
+	unlock, err := lockPackage(ctx, place, st.Base)
+	if err != nil {
+		return providers.Result{}, err
+	}
+	defer unlock()
+	job := &job{provider: p, run: run, step: st, place: place}
+	switch run.Op {
+	case opFetch:
+		return job.fetch(ctx)
+	case opBuild:
+		return job.build(ctx)
+	}
+	return providers.Result{}, fmt.Errorf("recipes have no operation %q; the plan was made by another version of esd", run.Op)
+}
+
+// job is one step at work.
+type job struct {
+	provider *Provider
+	run      providers.Run
+	step     stepSpec
+	place    place
+}
+
+// cached finds the product in the caches; false if none has it, or none has
+// it whole.
+func (j *job) cached(ctx context.Context) (artifact.Cache, artifact.Record, cache.Settings, bool, error) {
+	for _, settings := range j.step.Caches {
+		c, err := j.provider.opts.Caches.Open(ctx, settings)
+		if err != nil {
+			return nil, artifact.Record{}, settings, false, err
+		}
+		record, err := c.Get(ctx, j.run.Key)
+		switch {
+		case err == nil:
+			return c, record, settings, true, nil
+		case errors.Is(err, artifact.ErrNotFound):
+			continue
+		default:
+			return nil, record, settings, false, fromCache(settings, err)
+		}
+	}
+	return nil, artifact.Record{}, cache.Settings{}, false, nil
+}
+
+func fromCache(s cache.Settings, err error) error {
+	err = fmt.Errorf("cache %q (%s): %w", s.Name, s.URL, err)
+	if errors.Is(err, oci.ErrUnavailable) {
+		return &providers.RetryError{Err: err}
+	}
+	return err
+}
+
+// fetch unpacks the product from a cache.
+func (j *job) fetch(ctx context.Context) (providers.Result, error) {
+	c, record, settings, ok, err := j.cached(ctx)
+	if err != nil {
+		return providers.Result{}, err
+	}
+	if !ok {
+		return providers.Result{}, fmt.Errorf("%s is in no cache any more; the next plan will build it", j.step.Base)
+	}
+	return j.install(ctx, c, record, settings)
+}
+
+// install unpacks a product into the place, unless it stands there.
+func (j *job) install(ctx context.Context, c artifact.Cache, record artifact.Record, settings cache.Settings) (providers.Result, error) {
+	result := providers.Result{Attributes: j.attributes(record), Size: record.Archive.Size}
+	if i, ok := j.place.read(j.step.Base); ok && i.Key == j.run.Key {
+		result.Reused = true
+		return result, nil
+	}
+	if err := j.place.remove(j.step.Base); err != nil {
+		return result, err
+	}
+	r, err := c.Open(ctx, record)
+	if err != nil {
+		return result, fromCache(settings, err)
+	}
+	defer r.Close()
+	fmt.Fprintf(j.run.Log, "esd: unpacking %s from %s\n", j.step.Base, c.Location())
+	_, err = archive.UnpackAtomic(ctx, &progressReader{r: r, total: record.Archive.Size, tell: j.run.Progress}, archive.UnpackOptions{
+		Dest: j.place.path(j.step.Base), At: j.inArchive(), Links: archive.LinksAnywhere,
+		Relocate: j.place.in(), Expect: record.Archive.Digest,
+	})
+	if err != nil {
+		return result, fromCache(settings, err)
+	}
+	if settings.Remote() {
+		result.Downloaded = record.Archive.Size
+	}
+	return result, j.place.complete(j.step.Base, installed{j.run.Key, j.step.Needs})
+}
+
+// inArchive is where the package stands in its archive.
+func (j *job) inArchive() string { return (j.step.Root + "/" + j.step.Base)[1:] }
+
+func (j *job) attributes(record artifact.Record) map[string]any {
+	return attributes(&spec{version: j.step.Version, root: j.step.Root, base: j.step.Base}, record)
+}

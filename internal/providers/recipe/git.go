@@ -1,0 +1,116 @@
+package recipe
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+
+	"esd/internal/archive"
+	"esd/internal/providers"
+)
+
+// ErrNoRef says that a repository has no such branch or tag.
+var ErrNoRef = errors.New("no such branch or tag")
+
+// ResolveRef asks a git repository which commit a branch or a tag names; of an
+// annotated tag, the commit that it points to.
+func ResolveRef(ctx context.Context, repository, ref string) (string, error) {
+	out, err := git(ctx, "", "ls-remote", "--", repository, ref, ref+"^{}")
+	if err != nil {
+		return "", err
+	}
+	commits := map[string]string{}
+	for line := range strings.Lines(out) {
+		if commit, name, ok := strings.Cut(strings.TrimSpace(line), "\t"); ok {
+			commits[name] = commit
+		}
+	}
+	for _, name := range []string{"refs/tags/" + ref + "^{}", "refs/tags/" + ref, "refs/heads/" + ref, ref + "^{}", ref} {
+		if commit := commits[name]; hex40.MatchString(commit) {
+			return commit, nil
+		}
+	}
+	return "", fmt.Errorf("%w: %s in %s", ErrNoRef, ref, repository)
+}
+
+// checkout brings the tree of one commit into dir, without its history. What
+// `git archive` gives for a commit is the same everywhere. Submodules are left
+// out.
+func (j *job) checkout(ctx context.Context, s source, dir string) error {
+	repo := filepath.Join(j.provider.opts.WorkDir, "sources", "git-"+s.Commit)
+	if _, err := git(ctx, repo, "cat-file", "-e", s.Commit+"^{tree}"); err != nil {
+		fmt.Fprintf(j.run.Log, "esd: fetching commit %s of %s\n", s.Commit, s.Git)
+		if err := fetchCommit(ctx, repo, s); err != nil {
+			return fmt.Errorf("fetching commit %s of %s: %w", s.Commit, s.Git, err)
+		}
+	}
+	cmd := gitCommand(ctx, repo, "archive", "--format=tar", s.Commit)
+	var problems bytes.Buffer
+	cmd.Stderr = &problems
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		return err
+	}
+	if err := cmd.Start(); err != nil {
+		return err
+	}
+	_, err = archive.Unpack(ctx, out, archive.UnpackOptions{Dest: dir})
+	if waitErr := cmd.Wait(); waitErr != nil && err == nil {
+		err = fmt.Errorf("git archive: %w: %s", waitErr, lastLine(problems.String()))
+	}
+	return err
+}
+
+// fetchCommit makes a repository with the one commit: by its name where the
+// server allows that, else with everything the server has.
+func fetchCommit(ctx context.Context, repo string, s source) error {
+	if err := os.RemoveAll(repo); err != nil {
+		return err
+	}
+	if _, err := git(ctx, "", "init", "--quiet", "--bare", "--", repo); err != nil {
+		return err
+	}
+	if _, err := git(ctx, repo, "fetch", "--quiet", "--depth=1", "--", s.Git, s.Commit); err == nil {
+		return nil
+	}
+	if _, err := git(ctx, repo, "fetch", "--quiet", "--", s.Git, "+refs/*:refs/esd/*"); err != nil {
+		return &providers.RetryError{Err: err}
+	}
+	if _, err := git(ctx, repo, "cat-file", "-e", s.Commit+"^{tree}"); err != nil {
+		return errors.New("the repository does not have it (any more)")
+	}
+	return nil
+}
+
+func git(ctx context.Context, repo string, args ...string) (string, error) {
+	cmd := gitCommand(ctx, repo, args...)
+	var out, problems bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &problems
+	if err := cmd.Run(); err != nil {
+		if errors.Is(err, exec.ErrNotFound) {
+			return "", errors.New("git is not installed on this machine")
+		}
+		return "", fmt.Errorf("git %s: %w: %s", args[0], err, lastLine(problems.String()))
+	}
+	return out.String(), nil
+}
+
+// gitCommand runs git so that it never asks: esd has nobody to ask.
+func gitCommand(ctx context.Context, repo string, args ...string) *exec.Cmd {
+	if repo != "" {
+		args = append([]string{"--git-dir", repo}, args...)
+	}
+	cmd := exec.CommandContext(ctx, "git", args...)
+	cmd.Env = append(os.Environ(), "GIT_TERMINAL_PROMPT=0", "LC_ALL=C", "GIT_ASKPASS=true")
+	return cmd
+}
+
+func lastLine(s string) string {
+	s = strings.TrimSpace(s)
+	return s[strings.LastIndexByte(s, '\n')+1:]
+}

@@ -1,0 +1,44 @@
+//go:build unix
+
+package recipe
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// lockPackage keeps other processes that use the same place away from one
+// package. The lock ends with the process, however that ends.
+func lockPackage(ctx context.Context, p place, base string) (unlock func(), err error) {
+	f, err := os.OpenFile(p.meta(base)+".lock", os.O_CREATE|os.O_RDWR, 0o644)
+	if err != nil {
+		return nil, err
+	}
+	for {
+		err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+		switch {
+		case err == nil:
+			return func() { f.Close() }, nil
+		case errors.Is(err, unix.EWOULDBLOCK):
+			select {
+			case <-time.After(100 * time.Millisecond):
+			case <-ctx.Done():
+				f.Close()
+				return nil, fmt.Errorf("another esd is working on %s: %w", base, context.Cause(ctx))
+			}
+		case errors.Is(err, unix.ENOLCK), errors.Is(err, unix.EOPNOTSUPP), errors.Is(err, unix.EINTR):
+			if errors.Is(err, unix.EINTR) {
+				continue
+			}
+			return func() { f.Close() }, nil // no locks on this file system: the lock of the state has to do
+		default:
+			f.Close()
+			return nil, fmt.Errorf("locking %s: %w", base, err)
+		}
+	}
+}

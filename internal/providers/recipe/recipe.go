@@ -1,0 +1,248 @@
+// Package recipe is the block `recipe`: a package that esd builds from a
+// script, at a prefix that is the same everywhere, in a sandbox where the
+// machine has one. Its product goes to the caches as an archive that is an
+// image layer already.
+package recipe
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"sync"
+
+	"esd/internal/addr"
+	"esd/internal/archive"
+	"esd/internal/artifact"
+	"esd/internal/providers"
+	"esd/internal/providers/cache"
+	"esd/internal/schema"
+)
+
+// Options is what the provider needs of its surroundings.
+type Options struct {
+	// WorkDir is the directory of working data (`.esd`), absolute.
+	WorkDir string
+	// Caches opens caches.
+	Caches *cache.Opener
+	// Platform is what is built on this machine: linux/amd64/debian-12.
+	Platform string
+	// Sandbox is the level of encapsulation that is asked for; empty for the
+	// best that there is.
+	Sandbox string
+}
+
+// Provider builds recipes.
+type Provider struct {
+	opts  Options
+	store *store
+
+	mu    sync.Mutex
+	trees map[string]archive.Tree // by directory
+}
+
+var _ providers.Provider = (*Provider)(nil)
+
+// New gives the provider.
+func New(opts Options) *Provider {
+	return &Provider{opts: opts, trees: map[string]archive.Tree{}, store: newStore(opts)}
+}
+
+// Schema describes the block.
+func (p *Provider) Schema() *schema.Block { return blockSchema }
+
+// DefaultForm is a product in a cache.
+func (p *Provider) DefaultForm() providers.Form { return providers.Archive }
+
+// hashTree reads a source directory once, however many recipes use it.
+func (p *Provider) hashTree(ctx context.Context, dir string) (archive.Tree, error) {
+	p.mu.Lock()
+	tree, known := p.trees[dir]
+	p.mu.Unlock()
+	if known {
+		return tree, nil
+	}
+	tree, err := archive.HashTree(ctx, dir, archive.HashOptions{})
+	if err != nil {
+		return tree, err
+	}
+	p.mu.Lock()
+	p.trees[dir] = tree
+	p.mu.Unlock()
+	return tree, nil
+}
+
+// found is what Observe tells Plan.
+type found struct {
+	record artifact.Record
+	cache  cache.Settings
+}
+
+// ArchiveOf reads from an observation which archive a package has in a cache.
+func ArchiveOf(obs providers.Observation) (digest string, size int64, ok bool) {
+	f, ok := obs.Data.(found)
+	return string(f.record.Archive.Digest), f.record.Archive.Size, ok
+}
+
+// caches are those that serve the configuration.
+func (p *Provider) caches(settings providers.Setting) []cache.Settings {
+	return cache.Of(settings, filepath.Join(p.opts.WorkDir, "cache"))
+}
+
+// Observe asks the caches for all products at once, each cache only for what
+// those before it do not have, and then, if anything must be built, which
+// packages stand unpacked on this machine.
+func (p *Provider) Observe(ctx context.Context, req providers.ObserveRequest) (map[addr.Address]providers.Observation, error) {
+	out := make(map[addr.Address]providers.Observation, len(req.Objects))
+	missing := req.Objects
+	for _, settings := range p.caches(req.Settings) {
+		if len(missing) == 0 {
+			break
+		}
+		records, err := p.lookUp(ctx, settings, missing)
+		if err != nil {
+			return nil, err
+		}
+		missing = slices.DeleteFunc(slices.Clone(missing), func(o *providers.Object) bool {
+			record, ok := records[o.Key]
+			if !ok {
+				return false
+			}
+			out[o.Address] = observation(o, record, settings)
+			return true
+		})
+	}
+	if len(missing) == 0 {
+		return out, nil
+	}
+	return out, p.observeInstalled(ctx, req.Objects, out)
+}
+
+func (p *Provider) lookUp(ctx context.Context, settings cache.Settings, objects []*providers.Object) (map[string]artifact.Record, error) {
+	c, err := p.opts.Caches.Open(ctx, settings)
+	if err != nil {
+		return nil, err
+	}
+	keys := make([]string, len(objects))
+	for i, o := range objects {
+		keys[i] = o.Key
+	}
+	records, err := c.Has(ctx, keys)
+	if err != nil {
+		return nil, fmt.Errorf("cache %q (%s): %w", settings.Name, settings.URL, err)
+	}
+	return records, nil
+}
+
+func observation(o *providers.Object, record artifact.Record, settings cache.Settings) providers.Observation {
+	return providers.Observation{
+		Exists: true, Key: o.Key, Data: found{record, settings},
+		Forms:      map[providers.Form]string{providers.Archive: "cache " + settings.Name},
+		Attributes: attributes(o.Spec.(*spec), record),
+	}
+}
+
+// attributes is what is recorded of a product.
+func attributes(s *spec, record artifact.Record) map[string]any {
+	return map[string]any{
+		"prefix": s.prefix(), "version": s.version,
+		"digest": string(record.Archive.Digest), "size": record.Archive.Size,
+	}
+}
+
+// observeInstalled adds the form Installed to the packages that are unpacked
+// here together with all that they need.
+func (p *Provider) observeInstalled(ctx context.Context, objects []*providers.Object, out map[addr.Address]providers.Observation) error {
+	installed, err := p.store.list(ctx, objects)
+	if err != nil {
+		return err
+	}
+	whole := make(map[addr.Address]bool, len(objects))
+	for _, o := range objects { // dependencies stand before
+		s := o.Spec.(*spec)
+		obs, cached := out[o.Address]
+		if !cached || !installed[s.base] {
+			continue
+		}
+		whole[o.Address] = !slices.ContainsFunc(s.needs, func(a addr.Address) bool { return !whole[a] })
+		if whole[o.Address] {
+			obs.Forms[providers.Installed] = "this machine"
+		}
+	}
+	return nil
+}
+
+// Plan gives the one step that a package needs: building it, or fetching it
+// from where it is.
+func (p *Provider) Plan(req providers.PlanRequest) (providers.Planned, error) {
+	s := req.Object.Spec.(*spec)
+	step := providers.Step{
+		Provides: []providers.Form{providers.Archive, providers.Installed}, Completes: true,
+	}
+	st := stepSpec{
+		Name: s.name, Version: s.version, Root: s.root, Base: s.base,
+		Caches: p.caches(req.Settings), Replace: req.Replace,
+	}
+	for _, a := range s.needs {
+		st.Needs = append(st.Needs, needOf(req.Lookup(a)))
+		step.Needs = append(step.Needs, providers.Need{Address: a, Form: providers.Installed})
+	}
+	if _, cached := req.Observed.Forms[providers.Archive]; cached && !req.Replace {
+		p.planFetch(&step, &st, req.Observed)
+	} else {
+		p.planBuild(&step, &st, req, s)
+	}
+	var err error
+	step.Spec, err = json.Marshal(st)
+	return providers.Planned{Steps: []providers.Step{step}}, err
+}
+
+func needOf(o *providers.Object) need {
+	s := o.Spec.(*spec)
+	return need{Variable: variableName(o.Address.Name), Base: s.base, Key: o.Key}
+}
+
+func (p *Provider) planFetch(step *providers.Step, st *stepSpec, obs providers.Observation) {
+	step.Op, step.Title = opFetch, "fetch "+st.Name+" "+st.Version
+	if f, ok := obs.Data.(found); ok && f.cache.Remote() {
+		step.Download = f.record.Archive.Size
+	}
+	step.Reason = "needed to build what needs it"
+}
+
+func (p *Provider) planBuild(step *providers.Step, st *stepSpec, req providers.PlanRequest, s *spec) {
+	step.Op, step.Title = opBuild, "build "+st.Name+" "+st.Version
+	step.Resources = s.resources
+	for _, a := range s.buildNeeds {
+		n := needOf(req.Lookup(a))
+		n.BuildOnly = true
+		st.Needs = append(st.Needs, n)
+		step.Needs = append(step.Needs, providers.Need{Address: a, Form: providers.Installed})
+	}
+	st.Script, st.Env, st.Network, st.Platform, st.Source = s.script, s.env, s.network, s.platform, s.source
+	for _, in := range req.Object.Inputs {
+		st.Inputs = append(st.Inputs, artifact.Input{Name: in.Name, Digest: inputDigest(in)})
+	}
+	if s.source.URL != "" || s.source.Git != "" {
+		step.Download = -1
+	}
+	for _, c := range st.Caches {
+		if c.Push && c.Remote() {
+			step.Upload = -1
+		}
+	}
+}
+
+func inputDigest(in providers.Input) string {
+	if in.Digest != "" {
+		return in.Digest
+	}
+	return "=" + in.Value
+}
+
+// PlanDestroy has no steps: products in caches are shared and content
+// addressed, and stay until they are cleaned up.
+func (p *Provider) PlanDestroy(providers.DestroyRequest) ([]providers.Step, error) {
+	return nil, nil
+}

@@ -1,0 +1,42 @@
+package recipe
+
+import (
+	"esd/internal/artifact"
+	"esd/internal/providers/cache"
+)
+
+// The operations on a package.
+const (
+	opBuild = "build"
+	opFetch = "fetch"
+)
+
+// stepSpec is all that a step needs to know.
+type stepSpec struct {
+	Name    string            `json:"name"`
+	Version string            `json:"version"`
+	Root    string            `json:"root"`
+	Base    string            `json:"base"` // the prefix is Root/Base
+	Needs   []need            `json:"needs,omitempty"`
+	Caches  []cache.Settings  `json:"caches"`
+	Replace bool              `json:"replace,omitempty"`
+	Script  string            `json:"script,omitempty"`
+	Env     map[string]string `json:"env,omitempty"`
+	Network bool              `json:"network,omitempty"`
+	// Platform is what the product is good for.
+	Platform string           `json:"platform,omitempty"`
+	Source   source           `json:"source,omitzero"`
+	Inputs   []artifact.Input `json:"inputs,omitempty"`
+}
+
+// need is a package that a build finds installed.
+type need struct {
+	Variable  string `json:"variable"`
+	Base      string `json:"base"`
+	Key       string `json:"key"`
+	BuildOnly bool   `json:"build_only,omitempty"`
+}
+
+// sourceDateEpoch is the time that builds and archives carry: 1980-01-01, the
+// first that zip files can hold.
+const sourceDateEpoch = 315532800
