@@ -1,0 +1,128 @@
+package view
+
+import (
+	"cmp"
+	"fmt"
+	"io"
+	"slices"
+
+	"esd/internal/apply"
+	"esd/internal/plan"
+)
+
+const (
+	maxFailures  = 20 // failed steps that are shown with their logs
+	maxSkipNames = 5  // objects named for each cause of skipping
+	maxSkipLines = 20
+)
+
+// Summary writes how a run ended: what failed and why, what was skipped and
+// because of what, and always one line with all counts.
+func Summary(w io.Writer, r *apply.Report, p *plan.Plan, o Options) error {
+	v := newPrinter(w, o)
+	v.failures(r.Failed)
+	v.skips(r.Skipped)
+	c := boldRed
+	switch {
+	case r.OK():
+		c = "1;32"
+	case len(r.Failed) == 0:
+		c = "1;33"
+	}
+	v.line(v.paint(c, headline(r, p)+":"), " ", v.paint(bold, tallyOf(r, p).counts()+"."))
+	v.line(fmt.Sprintf("It took %s; downloaded %s, uploaded %s.", Duration(r.Elapsed), Bytes(r.Downloaded), Bytes(r.Uploaded)))
+	if !r.OK() {
+		v.wrapped("", "What was finished is kept: the same command goes on from here.")
+	}
+	return v.flush()
+}
+
+func (p *printer) failures(list []apply.Outcome) {
+	if len(list) == 0 {
+		return
+	}
+	p.line(p.paint(bold, "Failed"), p.paint(dim, fmt.Sprintf(" (%s)", Number(len(list)))))
+	for i, o := range list {
+		if i == maxFailures {
+			p.line("  ", fmt.Sprintf("... and %s more", Number(len(list)-i)))
+			p.line()
+			return
+		}
+		p.failure(o)
+	}
+}
+
+// failure writes why a step failed, the end of its log and where that is.
+func (p *printer) failure(o apply.Outcome) {
+	address, doing := stepName(o.Step)
+	sign := p.paint(boldRed, p.pick("x", "✗"))
+	p.wrapped("  "+sign+" ", fmt.Sprintf("%s  %s, failed after %s", address, doing, Duration(o.Elapsed)))
+	reason := "no reason was given"
+	if o.Err != nil {
+		reason = o.Err.Error()
+	}
+	for _, line := range p.cleanLines(reason) {
+		p.wrapped("    ", line)
+	}
+	if o.Log != "" {
+		for _, line := range logTail(o.Log, tailLines) {
+			p.line("    ", p.paint(dim, p.pick("|", "│")), " ", p.cut(p.clean(line), p.room(6)))
+		}
+		p.line("    log: ", p.clean(o.Log))
+	}
+	p.line()
+}
+
+type skipGroup struct {
+	because string
+	objects []string
+	steps   int
+}
+
+// skips writes what was skipped, folded by what it needed.
+func (p *printer) skips(list []apply.Outcome) {
+	if len(list) == 0 {
+		return
+	}
+	p.line(p.paint(bold, "Skipped"), p.paint(dim, fmt.Sprintf(" (%s)", Number(len(list)))))
+	groups := skipGroups(list)
+	for i, g := range groups {
+		if i == maxSkipLines {
+			p.line("  ", fmt.Sprintf("... and because of %s more", Number(len(groups)-i)))
+			break
+		}
+		cause := "the run was stopped"
+		if g.because != "" {
+			cause = objectOf(g.because) + " failed"
+		}
+		p.wrapped("  "+p.paint(yellow, "-")+" ", fmt.Sprintf("%s because %s: %s", Plural(g.steps, "step"), cause, fewOf(g.objects, maxSkipNames)))
+	}
+	p.line()
+}
+
+// skipGroups sorts skipped steps by cause, the one with the most first.
+func skipGroups(list []apply.Outcome) []skipGroup {
+	at := map[string]int{}
+	var groups []skipGroup
+	for _, o := range list {
+		i, ok := at[o.Because]
+		if !ok {
+			i = len(groups)
+			at[o.Because] = i
+			groups = append(groups, skipGroup{because: o.Because})
+		}
+		g := &groups[i]
+		g.steps++
+		if n := len(g.objects); n == 0 || g.objects[n-1] != o.Step.Address {
+			g.objects = append(g.objects, o.Step.Address)
+		}
+	}
+	for i := range groups {
+		slices.Sort(groups[i].objects)
+		groups[i].objects = slices.Compact(groups[i].objects)
+	}
+	slices.SortFunc(groups, func(a, b skipGroup) int {
+		return cmp.Or(cmp.Compare(b.steps, a.steps), cmp.Compare(a.because, b.because))
+	})
+	return groups
+}
