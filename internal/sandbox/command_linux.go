@@ -1,7 +1,8 @@
 package sandbox
 
 import (
-	"fmt"
+	"cmp"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -36,52 +37,74 @@ func prepare(cfg *stageConfig) error {
 
 // startCommand starts the command in a session of its own. The environment is exactly cfg.Env.
 func startCommand(cfg *stageConfig) (int, error) {
-	path, err := lookProgram(cfg)
-	if err != nil {
-		return 0, &SetupError{"find the command", err}
-	}
 	sys := &syscall.SysProcAttr{Setsid: true, Pdeathsig: syscall.SIGKILL, Chroot: cfg.Chroot}
 	if cfg.SetUser {
 		sys.Credential = &syscall.Credential{Uid: uint32(cfg.UID), Gid: uint32(cfg.GID)}
 	}
-	attr := &syscall.ProcAttr{Dir: cfg.Dir, Env: cfg.Env, Files: []uintptr{0, 1, 2}, Sys: sys}
 	if cfg.MapUser {
 		sys.Cloneflags = syscall.CLONE_NEWUSER
 		sys.UidMappings = []syscall.SysProcIDMap{{ContainerID: cfg.UID, HostID: os.Geteuid(), Size: 1}}
 		sys.GidMappings = []syscall.SysProcIDMap{{ContainerID: cfg.GID, HostID: os.Getegid(), Size: 1}}
 	}
-	pid, err := syscall.ForkExec(path, cfg.Argv, attr)
-	if err != nil {
-		// Which of the steps failed the kernel does not tell; the two that users cause are easy to tell apart.
-		if info, statErr := os.Stat(filepath.Join(cfg.Chroot, cfg.Dir)); cfg.Chroot == "" && (statErr != nil || !info.IsDir()) {
-			return 0, &SetupError{"enter the working directory " + cfg.Dir, err}
-		}
-		return 0, &SetupError{"start " + path, err}
+	attr := &syscall.ProcAttr{Dir: cfg.Dir, Env: cfg.Env, Files: []uintptr{0, 1, 2}, Sys: sys}
+	if info, err := os.Stat(cfg.Dir); cfg.Chroot == "" && (err != nil || !info.IsDir()) {
+		return 0, &SetupError{"enter the working directory " + cfg.Dir, cmp.Or[error](err, syscall.ENOTDIR)}
 	}
-	return pid, nil
-}
-
-// lookProgram finds a program the way the command itself would: in the PATH it gets, inside its own tree.
-func lookProgram(cfg *stageConfig) (string, error) {
-	name := cfg.Argv[0]
-	if strings.Contains(name, "/") {
-		return name, nil
-	}
-	list := envValue(cfg.Env, "PATH")
-	if list == "" {
-		list = "/usr/local/bin:/usr/bin:/bin"
-	}
-	for _, dir := range filepath.SplitList(list) {
-		if !filepath.IsAbs(dir) {
+	err := error(syscall.ENOENT)
+	paths := programPaths(cfg)
+	for _, path := range paths {
+		if cfg.Chroot == "" && len(paths) > 1 && !executable(path) {
 			continue
 		}
-		path := filepath.Join(dir, name)
-		info, err := os.Stat(cfg.Chroot + path)
-		if err == nil && info.Mode().IsRegular() && info.Mode()&0o111 != 0 {
-			return path, nil
+		var pid int
+		if pid, err = syscall.ForkExec(path, cfg.Argv, attr); err == nil {
+			return pid, nil
+		}
+		if !errors.Is(err, syscall.ENOENT) && !errors.Is(err, syscall.EACCES) && !errors.Is(err, syscall.ENOTDIR) {
+			break
 		}
 	}
-	return "", fmt.Errorf("%s: %w in PATH %s", name, os.ErrNotExist, list)
+	return 0, &SetupError{startStep(cfg, paths, err), err}
+}
+
+// startStep words a failed start so that its usual causes can be told apart: the kernel says "no such file" of a
+// missing program as well as of a program whose loader or interpreter is missing.
+func startStep(cfg *stageConfig, paths []string, err error) string {
+	step := "start " + cfg.Argv[0]
+	if cfg.Chroot != "" || !errors.Is(err, syscall.ENOENT) {
+		return step
+	}
+	for _, path := range paths {
+		if executable(path) {
+			return step + " (" + path + " is there; its interpreter or loader may be missing)"
+		}
+	}
+	if !strings.Contains(cfg.Argv[0], "/") {
+		step += " (searched in PATH=" + envValue(cfg.Env, "PATH") + ")"
+	}
+	return step
+}
+
+// programPaths lists where a program may be, as the command itself would search: in the PATH it gets, inside its
+// own tree.
+func programPaths(cfg *stageConfig) []string {
+	name := cfg.Argv[0]
+	if strings.Contains(name, "/") {
+		return []string{name}
+	}
+	var paths []string
+	for _, dir := range filepath.SplitList(envValue(cfg.Env, "PATH")) {
+		if filepath.IsAbs(dir) {
+			paths = append(paths, filepath.Join(dir, name))
+		}
+	}
+	return paths
+}
+
+// executable says whether path is a program that may be started.
+func executable(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.Mode().IsRegular() && info.Mode()&0o111 != 0
 }
 
 // setLimits sets resource limits of this process, which its children inherit.

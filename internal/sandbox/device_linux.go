@@ -48,10 +48,8 @@ func (t *tree) addProc(d devices) error {
 	if err := unix.Mount(fdPath(d.proc), target, "", unix.MS_BIND|unix.MS_REC, ""); err != nil {
 		return &SetupError{"show /proc", err}
 	}
-	if err := t.readOnly(target, true); err != nil {
-		return &SetupError{"make /proc read-only", err}
-	}
-	return nil
+	// Not read-only as a whole: the user map of the command is written through it.
+	return t.guardProc(target)
 }
 
 func (t *tree) guardProc(proc string) error {

@@ -72,7 +72,7 @@ type Result struct {
 	LogBytes     int64 // bytes the command printed
 	LogTruncated bool  // LogLimit cut some of it
 	LogError     error // Stdout refused bytes; the command went on
-	OOM          bool  // it failed and the kernel killed for memory meanwhile, or it reached its memory limit
+	OOM          bool  // it failed, and the kernel killed for memory meanwhile or it used over half its memory limit
 }
 
 // validate finds what is wrong before anything starts.

@@ -149,7 +149,7 @@ func waitFor(pid int) *exitReport {
 			return &exitReport{Code: -1}
 		}
 		r := &exitReport{
-			Code: status.ExitStatus(), MaxRSS: usage.Maxrss << 10,
+			Code: status.ExitStatus(), MaxRSS: int64(usage.Maxrss) << 10,
 			User: usage.Utime.Nano(), System: usage.Stime.Nano(),
 		}
 		if status.Signaled() {

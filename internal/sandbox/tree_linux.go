@@ -84,7 +84,12 @@ func (t *tree) furnish(cfg *treeConfig, entries []entry, places []placement) err
 	}
 	if cfg.Writable {
 		// An image may be changed: its entries come after the step that makes things read-only.
-		if err := t.makePoints(places); err != nil {
+		// Mount points inside of an entry are found there.
+		own := slices.DeleteFunc(slices.Clone(places), func(p placement) bool {
+			top, _, deep := strings.Cut(strings.TrimPrefix(p.target, "/"), "/")
+			return deep && slices.ContainsFunc(entries, func(e entry) bool { return e.name == top })
+		})
+		if err := t.makePoints(own); err != nil {
 			return err
 		}
 		return t.bindEntries("/", entries)
