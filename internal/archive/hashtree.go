@@ -267,3 +267,18 @@ func sumTree(files []FileDigest) string {
 	sum := sha256.Sum256(b)
 	return hexDigest(sum[:])
 }
+
+// HashPath digests whatever name is: the content and the executable bit of a file, or
+// all of a directory, without leaving anything out. It follows links.
+func HashPath(ctx context.Context, name string) (string, error) {
+	info, err := os.Stat(name)
+	if err != nil {
+		return "", err
+	}
+	if info.IsDir() {
+		tree, err := HashTree(ctx, name, HashOptions{Skip: func(string, fs.DirEntry) bool { return false }})
+		return tree.Digest, err
+	}
+	content, err := HashFile(ctx, name)
+	return sumTree([]FileDigest{{Digest: content, Executable: info.Mode()&0o100 != 0}}), err
+}
