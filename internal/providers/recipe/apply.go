@@ -13,6 +13,7 @@ import (
 	"esd/internal/oci"
 	"esd/internal/providers"
 	"esd/internal/providers/cache"
+	"esd/internal/sandbox"
 )
 
 // Apply builds or fetches a package.
@@ -21,7 +22,11 @@ func (p *Provider) Apply(ctx context.Context, run providers.Run) (providers.Resu
 	if err := json.Unmarshal(run.Spec, &st); err != nil {
 		return providers.Result{}, fmt.Errorf("the plan is damaged: %w", err)
 	}
-	place, err := p.store.place(ctx, st.Root)
+	box, err := choose(ctx, st.Sandbox)
+	if err != nil {
+		return providers.Result{}, err
+	}
+	place, err := p.store.place(box, st.Root)
 	if err != nil {
 		return providers.Result{}, err
 	}
@@ -35,7 +40,7 @@ func (p *Provider) Apply(ctx context.Context, run providers.Run) (providers.Resu
 		return providers.Result{}, err
 	}
 	defer unlock()
-	job := &job{provider: p, run: run, step: st, place: place}
+	job := &job{provider: p, run: run, step: st, place: place, box: box}
 	switch run.Op {
 	case opFetch:
 		return job.fetch(ctx)
@@ -51,6 +56,7 @@ type job struct {
 	run      providers.Run
 	step     stepSpec
 	place    place
+	box      sandbox.Sandbox
 }
 
 // cached finds the product in the caches; false if none has it, or none has

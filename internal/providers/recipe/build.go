@@ -68,7 +68,6 @@ func (j *job) build(ctx context.Context) (providers.Result, error) {
 
 // workshop is the surroundings of one build.
 type workshop struct {
-	box     sandbox.Sandbox
 	root    string   // what the script knows as the root of prefixes
 	rootDir string   // the directory of this machine behind it
 	scratch string   // below root: the script and the source
@@ -84,11 +83,8 @@ func (w *workshop) host(p ...string) string {
 // prepare makes the directories of a build and brings its source there. What a
 // build that failed or was killed has left is removed first.
 func (j *job) prepare(ctx context.Context) (*workshop, error) {
-	box, err := j.provider.store.sandbox(ctx)
-	if err != nil {
-		return nil, err
-	}
-	w := &workshop{box: box, root: j.step.Root, scratch: path.Join(".build", j.step.Base)}
+	w := &workshop{root: j.step.Root, scratch: path.Join(".build", j.step.Base)}
+	var err error
 	if j.place.real {
 		w.root, w.rootDir = j.place.dir, j.place.dir
 		err = os.RemoveAll(w.host(w.scratch))
@@ -119,7 +115,7 @@ func (j *job) runScript(ctx context.Context, w *workshop) (sandbox.Result, error
 	if strings.HasPrefix(j.step.Script, "#!") {
 		argv = argv[2:]
 	}
-	fmt.Fprintf(j.run.Log, "esd: building %s at %s, %d processor(s), sandbox %s\n", j.step.Base, w.inside(j.step.Base), j.run.CPUs, w.box.Name())
+	fmt.Fprintf(j.run.Log, "esd: building %s at %s, %d processor(s), sandbox %s\n", j.step.Base, w.inside(j.step.Base), j.run.CPUs, j.box.Name())
 	spec := sandbox.Spec{
 		Root: w.root, RootDir: w.rootDir, Dir: w.inside(w.scratch, "source"), Argv: argv, Env: j.environment(w),
 		Network: j.step.Network, Stdout: j.run.Log, LogLimit: logLimit,
@@ -129,7 +125,7 @@ func (j *job) runScript(ctx context.Context, w *workshop) (sandbox.Result, error
 			spec.Binds = append(spec.Binds, sandbox.Bind{Source: j.place.path(base), Target: w.inside(base), ReadOnly: true})
 		}
 	}
-	result, err := w.box.Run(ctx, spec)
+	result, err := j.box.Run(ctx, spec)
 	if err == nil {
 		return result, j.checkProduct(w)
 	}

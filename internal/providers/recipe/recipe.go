@@ -5,6 +5,7 @@
 package recipe
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -17,6 +18,7 @@ import (
 	"esd/internal/artifact"
 	"esd/internal/providers"
 	"esd/internal/providers/cache"
+	"esd/internal/providers/executor"
 	"esd/internal/schema"
 )
 
@@ -46,7 +48,7 @@ var _ providers.Provider = (*Provider)(nil)
 
 // New gives the provider.
 func New(opts Options) *Provider {
-	return &Provider{opts: opts, trees: map[string]archive.Tree{}, store: newStore(opts)}
+	return &Provider{opts: opts, trees: map[string]archive.Tree{}, store: &store{workDir: opts.WorkDir}}
 }
 
 // Schema describes the block.
@@ -90,6 +92,12 @@ func (p *Provider) caches(settings providers.Setting) []cache.Settings {
 	return cache.Of(settings, filepath.Join(p.opts.WorkDir, "cache"))
 }
 
+// sandbox is how builds are to be kept apart: as asked on the command line,
+// else as the executor says.
+func (p *Provider) sandbox(settings providers.Setting) string {
+	return cmp.Or(p.opts.Sandbox, executor.Of(settings).Sandbox)
+}
+
 // Observe asks the caches for all products at once, each cache only for what
 // those before it do not have, and then, if anything must be built, which
 // packages stand unpacked on this machine.
@@ -116,7 +124,7 @@ func (p *Provider) Observe(ctx context.Context, req providers.ObserveRequest) (m
 	if len(missing) == 0 {
 		return out, nil
 	}
-	return out, p.observeInstalled(ctx, req.Objects, out)
+	return out, p.observeInstalled(ctx, req, out)
 }
 
 func (p *Provider) lookUp(ctx context.Context, settings cache.Settings, objects []*providers.Object) (map[string]artifact.Record, error) {
@@ -153,13 +161,13 @@ func attributes(s *spec, record artifact.Record) map[string]any {
 
 // observeInstalled adds the form Installed to the packages that are unpacked
 // here together with all that they need.
-func (p *Provider) observeInstalled(ctx context.Context, objects []*providers.Object, out map[addr.Address]providers.Observation) error {
-	installed, err := p.store.list(ctx, objects)
+func (p *Provider) observeInstalled(ctx context.Context, req providers.ObserveRequest, out map[addr.Address]providers.Observation) error {
+	installed, err := p.store.list(ctx, p.sandbox(req.Settings), req.Objects)
 	if err != nil {
 		return err
 	}
-	whole := make(map[addr.Address]bool, len(objects))
-	for _, o := range objects { // dependencies stand before
+	whole := make(map[addr.Address]bool, len(req.Objects))
+	for _, o := range req.Objects { // dependencies stand before
 		s := o.Spec.(*spec)
 		obs, cached := out[o.Address]
 		if !cached || !installed[s.base] {
@@ -182,7 +190,7 @@ func (p *Provider) Plan(req providers.PlanRequest) (providers.Planned, error) {
 	}
 	st := stepSpec{
 		Name: s.name, Version: s.version, Root: s.root, Base: s.base,
-		Caches: p.caches(req.Settings), Replace: req.Replace,
+		Caches: p.caches(req.Settings), Replace: req.Replace, Sandbox: p.sandbox(req.Settings),
 	}
 	for _, a := range s.needs {
 		st.Needs = append(st.Needs, needOf(req.Lookup(a)))

@@ -20,6 +20,7 @@ type stepSpec struct {
 	Needs   []need            `json:"needs,omitempty"`
 	Caches  []cache.Settings  `json:"caches"`
 	Replace bool              `json:"replace,omitempty"`
+	Sandbox string            `json:"sandbox,omitempty"`
 	Script  string            `json:"script,omitempty"`
 	Env     map[string]string `json:"env,omitempty"`
 	Network bool              `json:"network,omitempty"`

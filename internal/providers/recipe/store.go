@@ -23,26 +23,16 @@ import (
 // are relocated to it.
 type store struct {
 	workDir string
-	want    string
 
-	mu     sync.Mutex
-	chosen bool
-	box    sandbox.Sandbox
-	err    error
-	real   map[string]*sandbox.Root // by the root of prefixes; claimed until the process ends
+	mu   sync.Mutex
+	real map[string]*sandbox.Root // by the root of prefixes; claimed until the process ends
 }
 
-func newStore(opts Options) *store { return &store{workDir: opts.WorkDir, want: opts.Sandbox} }
-
-// sandbox is how builds are encapsulated on this machine.
-func (s *store) sandbox(ctx context.Context) (sandbox.Sandbox, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if !s.chosen {
-		s.box, _, s.err = sandbox.Choose(sandbox.Probe(ctx), s.want)
-		s.chosen = ctx.Err() == nil
-	}
-	return s.box, s.err
+// choose picks how builds are encapsulated on this machine. Probing happens
+// once in a process.
+func choose(ctx context.Context, want string) (sandbox.Sandbox, error) {
+	box, _, err := sandbox.Choose(sandbox.Probe(ctx), want)
+	return box, err
 }
 
 // place is where packages with one root stand.
@@ -58,11 +48,7 @@ type place struct {
 // name that begins with a dot.
 const metaDir = ".esd"
 
-func (s *store) place(ctx context.Context, root string) (place, error) {
-	box, err := s.sandbox(ctx)
-	if err != nil {
-		return place{}, err
-	}
+func (s *store) place(box sandbox.Sandbox, root string) (place, error) {
 	if box.Name() != sandbox.None {
 		return place{root: root, dir: filepath.Join(s.workDir, "store", strings.ReplaceAll(root[1:], "/", "-"))}, nil
 	}
@@ -70,6 +56,7 @@ func (s *store) place(ctx context.Context, root string) (place, error) {
 	defer s.mu.Unlock()
 	r := s.real[root]
 	if r == nil {
+		var err error
 		if r, err = box.Root(root, ""); err != nil {
 			return place{}, err
 		}
@@ -170,9 +157,10 @@ func (p place) closure(needs []need) ([]string, error) {
 // list tells which of the packages stand on this machine, by base. It makes
 // nothing, so it does not know what stands in a real root, which must be
 // claimed before it can be looked into.
-func (s *store) list(ctx context.Context, objects []*providers.Object) (map[string]bool, error) {
+func (s *store) list(ctx context.Context, want string, objects []*providers.Object) (map[string]bool, error) {
 	out := map[string]bool{}
-	if box, err := s.sandbox(ctx); err != nil || box.Name() == sandbox.None {
+	box, err := choose(ctx, want)
+	if err != nil || box.Name() == sandbox.None {
 		return out, err
 	}
 	places := map[string]place{}
@@ -180,8 +168,7 @@ func (s *store) list(ctx context.Context, objects []*providers.Object) (map[stri
 		r := o.Spec.(*spec)
 		p, known := places[r.root]
 		if !known {
-			var err error
-			if p, err = s.place(ctx, r.root); err != nil {
+			if p, err = s.place(box, r.root); err != nil {
 				return nil, err
 			}
 			places[r.root] = p
