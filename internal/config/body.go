@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
@@ -42,7 +43,7 @@ func metaArguments(s *schema.Block) (attributes, blocks []string) {
 // body checks the names in a body against the schema: unknown, missing and
 // repeated ones. Values are checked when they are evaluated.
 func (d *declarer) body(block *hclsyntax.Block, s *schema.Block) {
-	c := bodyCheck{declarer: d, schema: s, what: "A " + s.Kind + " block", header: block.DefRange()}
+	c := bodyCheck{declarer: d, schema: s, what: capitalArticle(s.Kind) + " block", header: block.DefRange()}
 	if d.schemas[s.Kind] == s {
 		c.metaAttributes, c.metaBlocks = metaArguments(s)
 		c.dynamic = true
@@ -67,13 +68,18 @@ func (c *bodyCheck) check(body *hclsyntax.Body) {
 		}
 	}
 	for i := range c.schema.Attributes {
-		if a := &c.schema.Attributes[i]; a.Required && body.Attributes[a.Name] == nil {
+		if a := &c.schema.Attributes[i]; a.Required && !c.broken && body.Attributes[a.Name] == nil {
 			c.add(errorAt(c.header, "Missing required argument", "%s needs %s.%s", c.what, a.Name, sentence(a.Doc)))
 		}
 	}
 	if len(body.Blocks) > 0 || len(c.schema.Blocks) > 0 {
 		c.blocks(body)
 	}
+}
+
+func capitalArticle(noun string) string {
+	s := article(noun)
+	return strings.ToUpper(s[:1]) + s[1:]
 }
 
 // sentence is documentation as a further sentence of a diagnostic.
@@ -128,7 +134,7 @@ func (c *bodyCheck) blocks(body *hclsyntax.Body) {
 		c.into(block, nested)
 	}
 	for i := range c.schema.Blocks {
-		if n := &c.schema.Blocks[i]; n.Required && first[n.Name] == nil {
+		if n := &c.schema.Blocks[i]; n.Required && !c.broken && first[n.Name] == nil {
 			c.add(errorAt(c.header, "Missing required block", "%s needs a block %s { … }.", c.what, n.Name))
 		}
 	}
@@ -149,7 +155,7 @@ func (c *bodyCheck) one(block *hclsyntax.Block, nested *schema.Nested, first map
 	case len(block.Labels) > labels:
 		c.add(errorAt(block.LabelRanges[labels], "Too many block labels", "A block %s has %s here.", nested.Name, or(map[int]string{1: "one label"}[labels], "no label")))
 	}
-	if before := first[key]; before != nil && nested.Nesting != schema.List {
+	if before := first[key]; before != nil && nested.Nesting != schema.List && len(block.Labels) == labels {
 		c.add(errorAt(block.DefRange(), "Duplicate block", "There is a block %s at %s already, and only one is allowed.", key, place(before.DefRange())))
 	}
 	first[nested.Name], first[key] = block, block

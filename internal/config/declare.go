@@ -121,6 +121,7 @@ type declarer struct {
 	*moduleDecl
 	schemas map[string]*schema.Block
 	types   map[string][]string // block type → its kinds, sorted
+	broken  bool                // by syntax errors, which make things seem to be missing
 	diags   hcl.Diagnostics
 }
 
@@ -136,6 +137,9 @@ func declare(dir string, files []*parsed, schemas map[string]*schema.Block) (*mo
 		calls:     map[string]*callDecl{},
 		blocks:    map[blockName]*blockDecl{},
 	}}
+	for _, file := range files {
+		d.broken = d.broken || file.diags.HasErrors()
+	}
 	for _, file := range files {
 		for _, attr := range sortedAttributes(file.body) {
 			d.add(errorAt(attr.NameRange, "Unexpected attribute",

@@ -184,6 +184,9 @@ type nestedBody struct {
 	body  *hclsyntax.Body
 	ctx   *hcl.EvalContext
 	rng   hcl.Range
+	// made tells that a dynamic block made it. Written ones are compared with
+	// each other when the configuration is loaded.
+	made bool
 }
 
 func (d *decoder) nested(body *hclsyntax.Body, nested *schema.Nested, ctx *hcl.EvalContext) cty.Value {
@@ -200,7 +203,7 @@ func (d *decoder) nested(body *hclsyntax.Body, nested *schema.Nested, ctx *hcl.E
 	}
 	values := make(map[string]cty.Value, len(bodies))
 	for _, b := range bodies {
-		if _, twice := values[b.label]; twice {
+		if _, twice := values[b.label]; twice && b.made {
 			d.fail(errorAt(b.rng, "Duplicate block", "There is a block %s %q already, and only one is allowed.", nested.Name, b.label))
 		}
 		values[b.label] = d.bodyIn(b.body, &nested.Block, b.ctx)
@@ -212,7 +215,7 @@ func (d *decoder) single(bodies []nestedBody, nested *schema.Nested) cty.Value {
 	if len(bodies) == 0 {
 		return cty.NullVal(cty.DynamicPseudoType)
 	}
-	if len(bodies) > 1 {
+	if len(bodies) > 1 && (bodies[0].made || bodies[1].made) {
 		d.fail(errorAt(bodies[1].rng, "Duplicate block", "There is a block %s already, and only one is allowed.", nested.Name))
 	}
 	return d.bodyIn(bodies[0].body, &nested.Block, bodies[0].ctx)
@@ -266,7 +269,7 @@ func (d *decoder) dynamic(block *hclsyntax.Block, ctx *hcl.EvalContext) []nested
 		}
 		inner := ctx.NewChild()
 		inner.Variables = map[string]cty.Value{iterator(block): cty.ObjectVal(map[string]cty.Value{"key": key, "value": value})}
-		b := nestedBody{body: body.Body, ctx: inner, rng: block.DefRange()}
+		b := nestedBody{body: body.Body, ctx: inner, rng: block.DefRange(), made: true}
 		if labels := block.Body.Attributes["labels"]; labels != nil {
 			b.label = d.label(labels, inner)
 		}

@@ -99,7 +99,22 @@ func (ev *evaluator) report(diags ...*hcl.Diagnostic) {
 		}
 		if !ev.seen[key] {
 			ev.seen[key] = true
+			hideSensitive(diag)
 			ev.diags = append(ev.diags, diag)
+		}
+	}
+}
+
+// hideSensitive takes the values from a diagnostic where one is sensitive:
+// whoever shows a diagnostic may show the values of the expression with it.
+func hideSensitive(diag *hcl.Diagnostic) {
+	if diag.Expression == nil || diag.EvalContext == nil {
+		return
+	}
+	for _, t := range diag.Expression.Variables() {
+		if v, diags := t.TraverseAbs(diag.EvalContext); diags.HasErrors() || v.ContainsMarked() {
+			diag.Expression, diag.EvalContext = nil, nil
+			return
 		}
 	}
 }
@@ -328,6 +343,10 @@ func (ev *evaluator) inherit(n *node, in *instance, refs []ref) {
 			continue
 		}
 		n.failed = n.failed || to.failed
+		if ev.missingKey(in, &refs[i]) {
+			ev.report(ev.unknownKey(in, &refs[i]))
+			n.failed = true
+		}
 		n.dependencies = append(n.dependencies, ev.dependencies(in, &refs[i])...)
 	}
 	n.dependencies = unique(n.dependencies)

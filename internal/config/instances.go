@@ -23,7 +23,12 @@ func (ev *evaluator) block(n *node, decl *blockDecl) {
 		return
 	}
 	for i := range decl.refs {
-		n.failed = n.failed || ev.target(n.in, &decl.refs[i]).failed
+		r := &decl.refs[i]
+		n.failed = n.failed || ev.target(n.in, r).failed
+		if ev.missingKey(n.in, r) {
+			ev.report(ev.unknownKey(n.in, r))
+			n.failed = true
+		}
 	}
 	base := unique(slices.Concat(waits, n.dependencies, n.in.dependencies))
 	outer := ev.scope(n.in, decl.refs, cty.NilVal)

@@ -44,7 +44,7 @@ func testSchemas() map[string]*schema.Block {
 			{Name: "publish", Type: cty.List(cty.String)},
 			{Name: "files", Type: cty.Map(cty.String)},
 		},
-		Blocks: []schema.Nested{{Name: "check", Nesting: schema.Map, Label: "name", Block: schema.Block{Attributes: []schema.Attribute{{Name: "command", Type: cty.List(cty.String), Required: true}}}}},
+		Blocks:  []schema.Nested{{Name: "check", Nesting: schema.Map, Label: "name", Block: schema.Block{Attributes: []schema.Attribute{{Name: "command", Type: cty.List(cty.String), Required: true}}}}},
 		Exports: []schema.Export{{Name: "digest", Type: cty.String, AfterApply: true}, {Name: "size", Type: cty.Number, AfterApply: true}},
 	}
 	site := &schema.Block{Kind: "site", Attributes: []schema.Attribute{text("microarchitecture"), text("build_directory")}}
@@ -106,13 +106,30 @@ func good(t testing.TB, text string, change ...func(*Options)) (*Config, *Evalua
 // render shows diagnostics as users see them, without the directory.
 func render(c *Config, diags hcl.Diagnostics) string {
 	var b bytes.Buffer
-	w := hcl.NewDiagnosticTextWriter(&b, c.Files(), 100, false)
-	if err := w.WriteDiagnostics(diags); err != nil {
+	short := func(s string) string {
+		return strings.ReplaceAll(strings.ReplaceAll(s, c.Dir+string(filepath.Separator), ""), c.Dir, "DIR")
+	}
+	files := map[string]*hcl.File{}
+	for name, file := range c.Files() {
+		files[short(name)] = file
+	}
+	var shown hcl.Diagnostics
+	for _, diag := range diags {
+		copied := *diag
+		copied.Detail = short(diag.Detail)
+		if diag.Subject != nil {
+			at := *diag.Subject
+			at.Filename = short(at.Filename)
+			copied.Subject, copied.Context = &at, nil
+		}
+		shown = append(shown, &copied)
+	}
+	if err := hcl.NewDiagnosticTextWriter(&b, files, 100, false).WriteDiagnostics(shown); err != nil {
 		return err.Error()
 	}
-	lines := strings.Split(strings.ReplaceAll(b.String(), c.Dir+string(filepath.Separator), ""), "\n")
+	lines := strings.Split(b.String(), "\n")
 	for i := range lines {
-		lines[i] = strings.TrimRight(strings.ReplaceAll(lines[i], c.Dir, "DIR"), " ")
+		lines[i] = strings.TrimRight(lines[i], " ")
 	}
 	return strings.Join(lines, "\n")
 }

@@ -32,7 +32,7 @@ func Load(opts Options) (*Config, hcl.Diagnostics) {
 	}
 	c.root = &module{decl: l.declare(dir, paths), calls: map[string]*module{}}
 	l.load()
-	if l.diags.HasErrors() {
+	if l.diags.HasErrors() && !l.broken {
 		l.diags = append(l.diags, l.further()...)
 	}
 	sortDiagnostics(l.diags)
@@ -53,11 +53,17 @@ type loader struct {
 	parsed map[string]*moduleDecl // by directory
 	diags  hcl.Diagnostics
 	count  int
+	// broken tells of syntax errors. What they hide would be reported as
+	// missing by all further checks.
+	broken bool
 }
 
 // load sets the variables of the root module, then follows its module blocks.
 func (l *loader) load() {
 	c := l.config
+	if l.broken {
+		return
+	}
 	l.variables()
 	ev := newEvaluator(c, context.Background(), c.root)
 	ev.static = true
@@ -74,6 +80,7 @@ func (l *loader) declare(dir string, paths []string) *moduleDecl {
 	files := parseFiles(paths)
 	for _, file := range files {
 		l.diags = append(l.diags, file.diags...)
+		l.broken = l.broken || file.diags.HasErrors()
 		if file.file != nil {
 			l.config.files[file.name] = file.file
 		}
@@ -81,10 +88,13 @@ func (l *loader) declare(dir string, paths []string) *moduleDecl {
 	decl, diags := declare(dir, files, l.config.opts.Schemas)
 	l.diags = append(l.diags, diags...)
 	decl.base = l.base(dir)
+	l.parsed[dir] = decl
+	if l.broken {
+		return decl
+	}
 	check := checker{mod: decl, schemas: l.config.opts.Schemas, types: blockTypes(l.config.opts.Schemas), files: l.config.files, bad: l.config.bad}
 	check.module()
 	l.diags = append(l.diags, check.diags...)
-	l.parsed[dir] = decl
 	return decl
 }
 

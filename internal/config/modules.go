@@ -25,6 +25,9 @@ type module struct {
 func (l *loader) calls(ev *evaluator, in *instance) {
 	decl := in.module.decl
 	for _, name := range mapKeys(decl.calls) {
+		if l.broken {
+			return
+		}
 		call := decl.calls[name]
 		dir, ok := l.source(ev, in, call)
 		if !ok {

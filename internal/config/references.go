@@ -20,40 +20,39 @@ func (d *decoder) references(attr *hclsyntax.Attribute, a *schema.Attribute, ctx
 		d.failed = true
 		return unset(a)
 	}
-	v, diags := attr.Expr.Value(ctx)
-	if diags.HasErrors() {
-		d.fail(diags...)
-		return unset(a)
-	}
-	v, _ = v.UnmarkDeep()
-	if v.IsNull() {
-		if a.Required {
-			d.fail(errorAt(attr.Expr.Range(), "Missing required argument", "%s must not be null.%s", a.Name, sentence(a.Doc)))
-		}
-		return unset(a)
-	}
 	c := referenceCollector{decoder: d, attr: attr, schema: a, refs: d.refsIn(attr.Expr.Range())}
-	c.collect(v, attr.Expr)
+	if len(c.refs) > 0 && c.refs[0].direct {
+		c.direct()
+	} else if !c.evaluated(ctx) {
+		return unset(a)
+	}
 	if len(c.values) == 0 {
 		return cty.ListValEmpty(cty.String)
 	}
+	list := cty.ListVal(c.values)
 	if a.Check != nil && !d.failed {
-		if err := a.Check(cty.ListVal(c.values)); err != nil {
+		if err := a.Check(list); err != nil {
 			d.fail(errorAt(attr.Expr.Range(), "Invalid value", "The value of %s is not valid: %s.", a.Name, strings.TrimSuffix(err.Error(), ".")))
 		}
 	}
-	return cty.ListVal(c.values)
+	return list
 }
 
-// refsIn are the references of the block within a range.
+// refsIn are the references of the block within a range. They are in the order
+// of the text within each body, so that those of an attribute are together.
 func (d *decoder) refsIn(at hcl.Range) []ref {
-	var refs []ref
-	for _, r := range d.decl.refs {
-		if r.rng.Filename == at.Filename && r.rng.Start.Byte >= at.Start.Byte && r.rng.End.Byte <= at.End.Byte {
-			refs = append(refs, r)
-		}
+	inside := func(r ref) bool {
+		return r.rng.Start.Byte >= at.Start.Byte && r.rng.End.Byte <= at.End.Byte
 	}
-	return refs
+	first := slices.IndexFunc(d.decl.refs, inside)
+	if first < 0 {
+		return nil
+	}
+	end := first
+	for end < len(d.decl.refs) && inside(d.decl.refs[end]) {
+		end++
+	}
+	return d.decl.refs[first:end]
 }
 
 type referenceCollector struct {
@@ -64,9 +63,47 @@ type referenceCollector struct {
 	values []cty.Value
 }
 
+// direct takes references that stand there as they are.
+func (c *referenceCollector) direct() {
+	for i := range c.refs {
+		r := &c.refs[i]
+		n := c.ev.target(c.node.in, r)
+		if n.failed {
+			c.failed = true
+			continue
+		}
+		if r.keyed && n.objects[r.key] == nil {
+			c.failed = true // reported for the block
+			continue
+		}
+		for _, a := range c.ev.dependencies(c.node.in, r) {
+			c.take(a, cty.StringVal(a.String()), r.rng)
+		}
+	}
+}
+
+// evaluated takes the references in the value of the attribute. It reports
+// false where there is none.
+func (c *referenceCollector) evaluated(ctx *hcl.EvalContext) bool {
+	v, diags := c.attr.Expr.Value(ctx)
+	if diags.HasErrors() {
+		c.fail(diags...)
+		return false
+	}
+	if v.IsNull() {
+		if c.schema.Required {
+			c.fail(errorAt(c.attr.Expr.Range(), "Missing required argument", "%s must not be null.%s", c.schema.Name, sentence(c.schema.Doc)))
+		}
+		return false
+	}
+	c.collect(v, c.attr.Expr)
+	return true
+}
+
 // collect takes the references in a value. expr is the part of the expression
 // that the value comes from, as far as that can be told.
 func (c *referenceCollector) collect(v cty.Value, expr hclsyntax.Expression) {
+	v, _ = v.Unmark()
 	switch {
 	case !v.IsKnown():
 		c.unknown(expr)
@@ -109,6 +146,7 @@ func (c *referenceCollector) unknown(expr hclsyntax.Expression) {
 }
 
 func (c *referenceCollector) reference(address cty.Value, expr hclsyntax.Expression) {
+	address, _ = address.Unmark()
 	if !address.IsKnown() || address.IsNull() || address.Type() != cty.String {
 		c.wrong(expr, "something else")
 		return
@@ -118,16 +156,21 @@ func (c *referenceCollector) reference(address cty.Value, expr hclsyntax.Express
 		c.wrong(expr, "an object that was not made by a block")
 		return
 	}
-	if !slices.Contains(c.schema.References, a.Kind) {
-		c.fail(errorAt(expr.Range(), "Reference to the wrong kind of block", "%s takes references to %s, and %s is none.", c.attr.Name, strings.Join(c.schema.References, ", "), a))
-		return
-	}
 	if !c.waitsFor(a) {
 		c.wrong(expr, "an object that was not made by a block")
 		return
 	}
+	c.take(a, address, expr.Range())
+}
+
+// take adds a reference if it is to a kind of block that is allowed.
+func (c *referenceCollector) take(a addr.Address, written cty.Value, at hcl.Range) {
+	if !slices.Contains(c.schema.References, a.Kind) {
+		c.fail(errorAt(at, "Reference to the wrong kind of block", "%s takes references to %s, and %s is none.", c.attr.Name, strings.Join(c.schema.References, ", "), a))
+		return
+	}
 	c.referred = append(c.referred, a)
-	c.values = append(c.values, address)
+	c.values = append(c.values, written)
 }
 
 // waitsFor tells that a is among what the references of the attribute stand

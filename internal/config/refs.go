@@ -27,7 +27,10 @@ type ref struct {
 	// byValue tells that the reference stands in an attribute that takes
 	// references: whether it is one of them is told by the value.
 	byValue bool
-	rng     hcl.Range
+	// direct tells that, besides, the attribute is a plain list of references,
+	// so that nothing has to be evaluated to know its value.
+	direct bool
+	rng    hcl.Range
 }
 
 // written is a traversal as it is written in a configuration.
@@ -58,7 +61,6 @@ type gatherer struct {
 	calls  []*hclsyntax.FunctionCallExpr
 	hidden []map[string]struct{} // names of for expressions
 	index  map[hclsyntax.Node]hclsyntax.Expression
-	within []bool // per open template: whether it is one
 }
 
 type traversal struct {
@@ -120,7 +122,7 @@ func (c *checker) refs(expr hclsyntax.Expression, w where) []ref {
 			return nil
 		}
 	}
-	g := gatherer{}
+	var g gatherer
 	hclsyntax.Walk(expr, &g)
 	for _, call := range g.calls {
 		c.function(expr, call)
@@ -137,7 +139,35 @@ func (c *checker) refs(expr hclsyntax.Expression, w where) []ref {
 			refs = append(refs, r)
 		}
 	}
+	if w.byValue {
+		markDirect(expr, refs)
+	}
 	return refs
+}
+
+// markDirect marks the references of an expression that is nothing but a
+// reference or a list of them, each to a block or an instance.
+func markDirect(expr hclsyntax.Expression, refs []ref) {
+	elements := []hclsyntax.Expression{expr}
+	if tuple, ok := expr.(*hclsyntax.TupleConsExpr); ok {
+		elements = tuple.Exprs
+	}
+	for _, element := range elements {
+		if _, ok := element.(*hclsyntax.ScopeTraversalExpr); !ok {
+			return
+		}
+	}
+	for i := range refs {
+		if _, block := refs[i].target.(*blockDecl); !block || refs[i].attribute != "" {
+			return
+		}
+	}
+	if len(refs) != len(elements) {
+		return
+	}
+	for i := range refs {
+		refs[i].direct = true
+	}
 }
 
 // resolve finds what a traversal refers to. A ref without target needs no
@@ -366,17 +396,17 @@ func (c *checker) unknownRoot(r ref, t traversal) {
 	for blockType := range c.types {
 		known = append(known, blockType)
 	}
-	line := lineAt(c.source(r.rng.Filename), r.rng.Start.Byte)
-	if strings.Contains(line, "${"+root) || strings.Contains(line, "%{"+root) {
-		c.add(errorAt(r.rng, "Unknown reference", "There is nothing named %q to refer to.%s %s", root, suggest(root, known), literalHint("${")))
-		return
-	}
 	if _, isVariable := c.mod.variables[root]; isVariable {
 		c.add(errorAt(r.rng, "Unknown reference", "There is nothing named %q to refer to. The variable is written var.%s.", root, root))
 		return
 	}
 	if _, isLocal := c.mod.locals[root]; isLocal {
 		c.add(errorAt(r.rng, "Unknown reference", "There is nothing named %q to refer to. The local value is written local.%s.", root, root))
+		return
+	}
+	line := lineAt(c.source(r.rng.Filename), r.rng.Start.Byte)
+	if strings.Contains(line, "${"+root) || strings.Contains(line, "%{"+root) {
+		c.add(errorAt(r.rng, "Unknown reference", "There is nothing named %q to refer to.%s %s", root, suggest(root, known), literalHint("${")))
 		return
 	}
 	hint := suggest(root, known)

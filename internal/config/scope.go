@@ -16,7 +16,12 @@ func (ev *evaluator) scope(in *instance, refs []ref, each cty.Value) *hcl.EvalCo
 	}
 	s := scopeBuilder{}
 	for i := range refs {
-		ev.put(s, in, &refs[i])
+		if !refs[i].direct {
+			ev.put(s, in, &refs[i])
+		}
+	}
+	if len(s) == 0 && each == cty.NilVal {
+		return base
 	}
 	ctx := base.NewChild()
 	ctx.Variables = make(map[string]cty.Value, len(s)+1)
@@ -48,7 +53,9 @@ func (s scopeBuilder) set(root, name string, v cty.Value) {
 		values = map[string]cty.Value{}
 		s[root] = values
 	}
-	values[name] = v
+	if values[name] != cty.DynamicVal { // something is wrong with it already
+		values[name] = v
+	}
 }
 
 func (ev *evaluator) put(s scopeBuilder, in *instance, r *ref) {
@@ -56,6 +63,9 @@ func (ev *evaluator) put(s scopeBuilder, in *instance, r *ref) {
 	v := n.value
 	if n.state != done && n.value == cty.NilVal {
 		v = cty.DynamicVal // in a cycle, which is reported
+	}
+	if ev.missingKey(in, r) {
+		v = cty.DynamicVal // reported by inherit
 	}
 	switch decl := r.target.(type) {
 	case *variableDecl:
@@ -93,4 +103,43 @@ func mergeObjects(a, b cty.Value, deep bool) cty.Value {
 		merged[name] = v
 	}
 	return cty.ObjectVal(merged)
+}
+
+// missingKey tells that a reference names an instance that is not there.
+func (ev *evaluator) missingKey(in *instance, r *ref) bool {
+	n := in.node(r.target, "")
+	if !r.keyed || ev.static || n.failed || n.state != done {
+		return false
+	}
+	if _, block := r.target.(*blockDecl); block {
+		return n.objects[r.key] == nil
+	}
+	for _, child := range n.instances {
+		if keyOf(child) == r.key {
+			return false
+		}
+	}
+	return true
+}
+
+// unknownKey says that a block or module has no instance of the key that a
+// reference names.
+func (ev *evaluator) unknownKey(in *instance, r *ref) *hcl.Diagnostic {
+	n := in.node(r.target, "")
+	var name string
+	var keys []string
+	switch decl := r.target.(type) {
+	case *blockDecl:
+		name, keys = decl.address(), mapKeys(n.objects)
+	case *callDecl:
+		name = "module." + decl.name
+		for _, child := range n.instances {
+			keys = append(keys, keyOf(child))
+		}
+	}
+	hint := suggestOr(r.key, keys, "There are")
+	if len(keys) == 0 {
+		hint = " It has no instances at all."
+	}
+	return errorAt(r.rng, "Unknown instance", "%s has no instance %q.%s", name, r.key, hint)
 }
