@@ -1,6 +1,7 @@
 package apply
 
 import (
+	"fmt"
 	"maps"
 	"time"
 
@@ -72,9 +73,18 @@ func (r *runner) put(change plan.Change, found map[string]any) *state.Object {
 }
 
 // recordChangesWithoutSteps does what is only a matter of the state. A run
-// that is killed before the state is written finds the same to do again.
-func (r *runner) recordChangesWithoutSteps() {
-	moveAll(r.opts.State, r.opts.Plan.Changes)
+// that is killed before the state is written finds the same to do again; but
+// not moves, which a record under the new address would hide, so the journal
+// gets them first.
+func (r *runner) recordChangesWithoutSteps() error {
+	for from, o := range moveAll(r.opts.State, r.opts.Plan.Changes) {
+		moved := *o
+		moved.When = r.opts.Now().UTC().Format(time.RFC3339)
+		r.opts.State.Put(&moved)
+		if err := r.opts.Journal.Append(Entry{Step: moved.Address + "#move", Object: &moved, Removed: from}); err != nil {
+			return fmt.Errorf("%w: %w", ErrJournal, err)
+		}
+	}
 	for _, change := range r.opts.Plan.Changes {
 		switch change.Action {
 		case plan.Adopt, plan.Refresh:
@@ -89,21 +99,23 @@ func (r *runner) recordChangesWithoutSteps() {
 		default:
 		}
 	}
+	return nil
 }
 
 // moveAll gives moved objects their new addresses, all at once, so that two
-// can change places.
-func moveAll(s *state.State, changes []plan.Change) {
+// can change places. It returns them by their old ones.
+func moveAll(s *state.State, changes []plan.Change) map[string]*state.Object {
 	moved := map[string]*state.Object{}
 	for _, change := range changes {
 		if o := s.Objects[change.From]; change.From != "" && o != nil {
 			copied := *o
 			copied.Address = change.Address
-			moved[change.Address] = &copied
+			moved[change.From] = &copied
 			delete(s.Objects, change.From)
 		}
 	}
 	for _, o := range moved {
 		s.Put(o)
 	}
+	return moved
 }

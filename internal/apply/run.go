@@ -168,7 +168,9 @@ func (r *runner) cpus(i int) int {
 func (r *runner) run(ctx context.Context) (*Report, error) {
 	r.started = r.opts.Now()
 	r.emit(Event{Kind: RunStarted, Plan: r.opts.Plan})
-	r.recordChangesWithoutSteps()
+	if err := r.recordChangesWithoutSteps(); err != nil {
+		return nil, err
+	}
 	finished := make(chan struct{})
 	watching := r.watch(ctx, finished)
 	remaining := r.dag.RemainingLongest(func(node int) float64 { return r.weights[r.stepOf[node]] })

@@ -1,0 +1,235 @@
+package workspace
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"time"
+
+	"esd/internal/apply"
+	"esd/internal/plan"
+	"esd/internal/state"
+	"esd/internal/state/backend"
+	"esd/internal/state/journal"
+)
+
+// ApplyOptions says how to apply.
+type ApplyOptions struct {
+	PlanOptions
+	// Saved is a saved plan; the options of planning are then not used.
+	Saved *plan.Plan
+	// Confirm is asked when the plan is made and there is something to do; a
+	// nil Confirm agrees.
+	Confirm     func(*Planned) (bool, error)
+	FailFast    bool
+	LockTimeout time.Duration
+	// Waiting is told who holds the lock.
+	Waiting func(*backend.LockedError)
+	// Job is the address of the CI job that runs this.
+	Job    string
+	Drain  <-chan struct{}
+	Events func(apply.Event)
+	// Notice is told what the user should know.
+	Notice func(state.Notice)
+}
+
+// Applied is how an apply ended.
+type Applied struct {
+	*Planned
+	// Report is nil where nothing had to be done, or nothing was agreed to.
+	Report *apply.Report
+	// Declined tells that the plan was not agreed to.
+	Declined bool
+	// LogDir is where the logs of this run stand.
+	LogDir string
+}
+
+// Apply locks the state, plans, asks, and applies. What was done is recorded
+// whatever happens; failed steps stand in the report.
+func (w *Workspace) Apply(ctx context.Context, opts ApplyOptions) (*Applied, error) {
+	s, err := w.begin(ctx, operation(opts), opts)
+	if err != nil {
+		return nil, err
+	}
+	applied, err := s.apply(ctx, opts)
+	return applied, errors.Join(err, s.end())
+}
+
+func operation(opts ApplyOptions) string {
+	mode := opts.Mode
+	if opts.Saved != nil {
+		mode = opts.Saved.Mode
+	}
+	if mode == plan.Destroy {
+		return "destroy"
+	}
+	return "apply"
+}
+
+// session is the time for which the state is locked.
+type session struct {
+	w       *Workspace
+	lock    backend.Lock
+	state   *state.State // with the journals of dead runs; nil for nothing
+	notices []state.Notice
+}
+
+// begin takes the lock, reads the state, and brings what dead runs recorded
+// into it.
+func (w *Workspace) begin(ctx context.Context, op string, opts ApplyOptions) (*session, error) {
+	info := backend.NewLockInfo(backend.LockRequest{Operation: op, Version: w.opts.Version, Job: opts.Job, Now: w.opts.Now()})
+	lock, err := backend.Acquire(ctx, w.Backend, info, backend.WaitOptions{Timeout: opts.LockTimeout, Waiting: opts.Waiting})
+	if err != nil {
+		return nil, err
+	}
+	s := &session{w: w, lock: lock}
+	if err := s.open(ctx); err != nil {
+		return nil, errors.Join(err, s.end())
+	}
+	if opts.Notice != nil {
+		for _, n := range append(lock.Notices(), s.notices...) {
+			opts.Notice(n)
+		}
+	}
+	return s, nil
+}
+
+func (s *session) open(ctx context.Context) error {
+	recorded, _, err := s.w.Backend.Read(ctx)
+	if err != nil {
+		return err
+	}
+	journals, err := journal.ReadDir(s.w.journalDir())
+	if err != nil {
+		return err
+	}
+	folded := journal.Fold(recorded, journals)
+	s.state, s.notices = folded.State, folded.Notices
+	if folded.State != recorded {
+		if err := s.write(ctx, folded.State); err != nil {
+			return err
+		}
+	}
+	return journal.Remove(folded.Done)
+}
+
+// end gives the lock back. It must happen even when the run was interrupted.
+func (s *session) end() error {
+	return s.lock.Unlock(context.WithoutCancel(context.Background()))
+}
+
+// write records a state under the next serial.
+func (s *session) write(ctx context.Context, next *state.State) error {
+	next.Serial++
+	next.ESDVersion = s.w.opts.Version
+	if err := s.lock.Write(ctx, next); err != nil {
+		next.Serial--
+		return fmt.Errorf("recording the state: %w", err)
+	}
+	s.state = next
+	return nil
+}
+
+func (s *session) apply(ctx context.Context, opts ApplyOptions) (*Applied, error) {
+	planned, err := s.w.planFrom(ctx, s.state, nil, opts.PlanOptions)
+	if opts.Saved != nil {
+		planned, err = s.saved(ctx, opts)
+	}
+	if err != nil {
+		return nil, err
+	}
+	out := &Applied{Planned: planned}
+	if planned.Plan.Empty() {
+		return out, nil
+	}
+	if opts.Confirm != nil {
+		agreed, err := opts.Confirm(planned)
+		if err != nil || !agreed {
+			out.Declined = true
+			return out, err
+		}
+	}
+	return out, s.run(ctx, out, opts)
+}
+
+// run applies the plan, and records what was done whatever happens.
+func (s *session) run(ctx context.Context, out *Applied, opts ApplyOptions) error {
+	w := s.w
+	next := state.New(state.NewID(), w.opts.Version)
+	if s.state != nil {
+		next = s.state.Clone()
+	}
+	started := w.opts.Now().UTC()
+	runID := started.Format("20060102T150405Z") + "-" + s.lock.Info().ID[:8]
+	out.LogDir = filepath.Join(w.LogDir(), runID)
+	j, err := journal.Create(w.journalDir(), journal.Header{
+		Run: runID, Lineage: next.Lineage, Serial: next.Serial, Operation: s.lock.Info().Operation, Who: s.lock.Info().Who,
+		When: started.Format(time.RFC3339), ESDVersion: w.opts.Version,
+	})
+	if err != nil {
+		return err
+	}
+	before := next.Clone()
+	report, runErr := apply.Run(ctx, apply.Options{
+		Plan: out.Plan, Provider: w.Kinds.Provider, State: next, Journal: journalOf{j, w.opts.Now}, CPUs: out.CPUs, Memory: out.Memory,
+		FailFast: opts.FailFast, Drain: opts.Drain, LogDir: out.LogDir, Events: opts.Events, Now: w.opts.Now,
+	})
+	out.Report = report
+	// From here on nothing is given up because of an interrupt.
+	ctx = context.WithoutCancel(ctx)
+	outputErr := s.recordOutputs(ctx, next, out, report)
+	if !next.SameContent(before) || s.state == nil {
+		if err := s.write(ctx, next); err != nil {
+			return errors.Join(runErr, err, j.Close(), fmt.Errorf("what was done is kept in %s: the next run takes it over", j.Path()))
+		}
+	}
+	out.State = next
+	return errors.Join(runErr, outputErr, j.Close(), j.Remove())
+}
+
+// recordOutputs evaluates the outputs again, now that digests are known.
+func (s *session) recordOutputs(ctx context.Context, next *state.State, out *Applied, report *apply.Report) error {
+	if report == nil || out.Plan.Mode == plan.RefreshOnly || len(out.Plan.Selection.Targets)+len(out.Plan.Selection.Excludes) > 0 {
+		return nil
+	}
+	if out.Plan.Mode == plan.Destroy {
+		clear(next.Outputs)
+		return nil
+	}
+	resolved, diags := s.w.Resolve(ctx, next)
+	if diags.HasErrors() {
+		return nil // a source changed while it was built; its step has said so
+	}
+	values, err := outputValues(resolved.Evaluated.Outputs)
+	if err != nil {
+		return err
+	}
+	recorded := map[string]state.Output{}
+	for _, v := range values {
+		switch before, had := next.Outputs[v.Name]; {
+		case v.Sensitive:
+			recorded[v.Name] = state.NewSensitiveOutput(v.Type)
+		case !v.Unknown:
+			recorded[v.Name] = state.NewOutput(v.Type, v.Value)
+		case had: // what it depends on has failed
+			recorded[v.Name] = before
+		}
+	}
+	next.Outputs = recorded
+	return nil
+}
+
+// journalOf writes the entries of a run into its journal.
+type journalOf struct {
+	writer *journal.Writer
+	now    func() time.Time
+}
+
+func (j journalOf) Append(e apply.Entry) error {
+	entry := journal.Entry{Step: e.Step, Result: "done", When: j.now().UTC().Format(time.RFC3339), Object: e.Object, Removed: e.Removed}
+	if e.Duration != (state.Duration{}) {
+		entry.Measured, entry.Duration = e.Step, &e.Duration
+	}
+	return j.writer.Append(entry)
+}

@@ -1,0 +1,165 @@
+package workspace
+
+import (
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"path/filepath"
+	"runtime"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/zclconf/go-cty/cty"
+	ctyjson "github.com/zclconf/go-cty/cty/json"
+
+	"esd/internal/addr"
+	"esd/internal/config"
+	"esd/internal/plan"
+	"esd/internal/providers"
+	"esd/internal/state"
+	"esd/internal/state/journal"
+)
+
+// PlanOptions says what to plan.
+type PlanOptions struct {
+	Mode      plan.Mode
+	Targets   []addr.Target
+	Excludes  []addr.Target
+	Replaces  []addr.Target
+	NoRefresh bool
+	// CPUs and Memory override what the executor block says; 0 does not.
+	CPUs   int
+	Memory int64
+}
+
+// Planned is a plan and what it was made from.
+type Planned struct {
+	Plan *plan.Plan
+	// State is what was recorded, with the journals of dead runs in it; nil
+	// for nothing.
+	State *state.State
+	// Notices are worth telling: journals that will be folded in.
+	Notices  []state.Notice
+	Warnings hcl.Diagnostics
+	Resolved *Resolved
+	CPUs     int
+	Memory   int64
+}
+
+// Plan reads the state and plans. It takes no lock and writes nothing. The
+// error is hcl.Diagnostics where the configuration is the reason.
+func (w *Workspace) Plan(ctx context.Context, opts PlanOptions) (*Planned, error) {
+	recorded, _, err := w.Backend.Read(ctx)
+	if err != nil {
+		return nil, err
+	}
+	journals, err := journal.ReadDir(w.journalDir())
+	if err != nil {
+		return nil, err
+	}
+	folded := journal.Fold(recorded, journals)
+	return w.planFrom(ctx, folded.State, folded.Notices, opts)
+}
+
+func (w *Workspace) planFrom(ctx context.Context, st *state.State, notices []state.Notice, opts PlanOptions) (*Planned, error) {
+	resolved, diags := w.Resolve(ctx, st)
+	if diags.HasErrors() {
+		return nil, diags
+	}
+	p := &Planned{State: st, Notices: notices, Warnings: diags, Resolved: resolved}
+	executor := resolved.Executor()
+	p.CPUs = cmp.Or(opts.CPUs, executor.CPUs, runtime.NumCPU())
+	p.Memory = cmp.Or(opts.Memory, executor.Memory)
+	outputs, err := outputValues(resolved.Evaluated.Outputs)
+	if err != nil {
+		return nil, err
+	}
+	request := plan.Request{
+		Mode: cmp.Or(opts.Mode, plan.Apply), Objects: resolved.Objects, Kind: w.Kinds.Kind, State: st,
+		Targets: opts.Targets, Excludes: opts.Excludes, Replaces: opts.Replaces, NoRefresh: opts.NoRefresh,
+		Outputs: outputs, Config: w.configID(resolved, outputs), ESDVersion: w.opts.Version, CPUs: p.CPUs, Memory: p.Memory,
+	}
+	for _, m := range resolved.Evaluated.Moved {
+		request.Moved = append(request.Moved, plan.Moved{From: m.From, To: m.To})
+	}
+	for _, r := range resolved.Evaluated.Removed {
+		request.Removed = append(request.Removed, plan.Removed{From: r.From, Destroy: r.Destroy})
+	}
+	p.Plan, err = plan.Make(ctx, request)
+	return p, err
+}
+
+// configID identifies what a configuration means.
+func (w *Workspace) configID(r *Resolved, outputs []plan.OutputValue) plan.ConfigID {
+	h := sha256.New()
+	for _, o := range r.Objects { // in an order that is always the same
+		fmt.Fprintf(h, "%q %q %v %+v\n", o.Address.String(), o.Key, o.PreventDestroy, settingOf(o))
+	}
+	for _, o := range outputs {
+		fmt.Fprintf(h, "output %q %s %v\n", o.Name, o.Type, o.Sensitive)
+	}
+	id := plan.ConfigID{Path: w.opts.Path, Digest: hex.EncodeToString(h.Sum(nil)), Variables: w.opts.Vars}
+	if abs, err := filepath.Abs(w.opts.Path); err == nil {
+		id.Path = abs
+	}
+	for _, f := range w.opts.VarFiles {
+		if abs, err := filepath.Abs(f); err == nil {
+			f = abs
+		}
+		id.VarFiles = append(id.VarFiles, f)
+	}
+	return id
+}
+
+// settingOf is what a settings block says: it has no key that would cover it.
+func settingOf(o *providers.Object) any {
+	if o.Key == "" {
+		return o.Spec
+	}
+	return nil
+}
+
+// outputValues encodes outputs as they are recorded.
+func outputValues(outputs []config.Output) ([]plan.OutputValue, error) {
+	var list []plan.OutputValue
+	for _, o := range outputs {
+		v, err := outputValue(o)
+		if err != nil {
+			return nil, fmt.Errorf("output %q: %w", o.Name, err)
+		}
+		list = append(list, v)
+	}
+	return list, nil
+}
+
+func outputValue(o config.Output) (plan.OutputValue, error) {
+	value, _ := o.Value.UnmarkDeep()
+	out := plan.OutputValue{Name: o.Name, Sensitive: o.Sensitive, Unknown: !value.IsWhollyKnown()}
+	var err error
+	if out.Type, err = ctyjson.MarshalType(value.Type()); err != nil {
+		return out, err
+	}
+	if out.Unknown || out.Sensitive {
+		return out, nil
+	}
+	out.Value, err = ctyjson.Marshal(value, value.Type())
+	return out, err
+}
+
+// SensitiveOutput evaluates one output that is not recorded because it is
+// sensitive.
+func SensitiveOutput(outputs []config.Output, name string) (json.RawMessage, bool, error) {
+	for _, o := range outputs {
+		if o.Name == name {
+			value, _ := o.Value.UnmarkDeep()
+			if !value.IsWhollyKnown() || value.Type() == cty.DynamicPseudoType {
+				return nil, false, nil
+			}
+			data, err := ctyjson.Marshal(value, value.Type())
+			return data, true, err
+		}
+	}
+	return nil, false, nil
+}
