@@ -29,29 +29,36 @@ func prepare(cfg *stageConfig) error {
 			return err
 		}
 	}
-	if err := setLimits(cfg); err != nil {
-		return err
-	}
+	// A crash of a build is in its log; a core file would only end up in a product.
+	_ = unix.Setrlimit(unix.RLIMIT_CORE, &unix.Rlimit{})
 	return dropPrivileges()
 }
 
 // startCommand starts the command in a session of its own. The environment is exactly cfg.Env.
 func startCommand(cfg *stageConfig) (int, error) {
-	sys := &syscall.SysProcAttr{Setsid: true, Pdeathsig: syscall.SIGKILL, Chroot: cfg.Chroot}
-	if cfg.SetUser {
-		sys.Credential = &syscall.Credential{Uid: uint32(cfg.UID), Gid: uint32(cfg.GID)}
-	}
-	if cfg.MapUser {
-		sys.Cloneflags = syscall.CLONE_NEWUSER
-		sys.UidMappings = []syscall.SysProcIDMap{{ContainerID: cfg.UID, HostID: os.Geteuid(), Size: 1}}
-		sys.GidMappings = []syscall.SysProcIDMap{{ContainerID: cfg.GID, HostID: os.Getegid(), Size: 1}}
-	}
-	attr := &syscall.ProcAttr{Dir: cfg.Dir, Env: cfg.Env, Files: []uintptr{0, 1, 2}, Sys: sys}
 	if info, err := os.Stat(cfg.Dir); cfg.Chroot == "" && (err != nil || !info.IsDir()) {
 		return 0, &SetupError{"enter the working directory " + cfg.Dir, cmp.Or[error](err, syscall.ENOTDIR)}
 	}
-	err := error(syscall.ENOENT)
 	paths := programPaths(cfg)
+	limits, err := lowerLimits(cfg)
+	if err != nil {
+		return 0, &SetupError{"limit the resources", err}
+	}
+	pid, err := startFirst(cfg, paths)
+	if limitErr := fixLimits(limits, pid); limitErr != nil && err == nil {
+		killAll()
+		return 0, &SetupError{"limit the resources", limitErr}
+	}
+	if err != nil {
+		return 0, &SetupError{startStep(cfg, paths, err), err}
+	}
+	return pid, nil
+}
+
+// startFirst starts the first of the programs that is there.
+func startFirst(cfg *stageConfig, paths []string) (int, error) {
+	attr := commandAttr(cfg)
+	err := error(syscall.ENOENT)
 	for _, path := range paths {
 		if cfg.Chroot == "" && len(paths) > 1 && !executable(path) {
 			continue
@@ -64,7 +71,20 @@ func startCommand(cfg *stageConfig) (int, error) {
 			break
 		}
 	}
-	return 0, &SetupError{startStep(cfg, paths, err), err}
+	return 0, err
+}
+
+func commandAttr(cfg *stageConfig) *syscall.ProcAttr {
+	sys := &syscall.SysProcAttr{Setsid: true, Pdeathsig: syscall.SIGKILL, Chroot: cfg.Chroot}
+	if cfg.SetUser {
+		sys.Credential = &syscall.Credential{Uid: uint32(cfg.UID), Gid: uint32(cfg.GID)}
+	}
+	if cfg.MapUser {
+		sys.Cloneflags = syscall.CLONE_NEWUSER
+		sys.UidMappings = []syscall.SysProcIDMap{{ContainerID: cfg.UID, HostID: os.Geteuid(), Size: 1}}
+		sys.GidMappings = []syscall.SysProcIDMap{{ContainerID: cfg.GID, HostID: os.Getegid(), Size: 1}}
+	}
+	return &syscall.ProcAttr{Dir: cfg.Dir, Env: cfg.Env, Files: []uintptr{0, 1, 2}, Sys: sys}
 }
 
 // startStep words a failed start so that its usual causes can be told apart: the kernel says "no such file" of a
@@ -107,32 +127,47 @@ func executable(path string) bool {
 	return err == nil && info.Mode().IsRegular() && info.Mode()&0o111 != 0
 }
 
-// setLimits sets resource limits of this process, which its children inherit.
-func setLimits(cfg *stageConfig) error {
-	limits := []struct {
-		step     string
-		resource int
-		value    int64
-	}{
-		{"limit the memory", unix.RLIMIT_DATA, cfg.Memory},
-		{"limit the size of files", unix.RLIMIT_FSIZE, cfg.MaxFile},
-	}
-	for _, l := range limits {
-		if l.value <= 0 {
+// limit is a resource limit of the command.
+type limit struct {
+	resource int
+	value    uint64
+	before   unix.Rlimit // of the supervisor
+}
+
+// lowerLimits lowers the soft limits of this process for as long as it takes to start the command, which inherits
+// them. Lowered for good they would also hold for the supervisor, and end it when the command uses them up.
+func lowerLimits(cfg *stageConfig) ([]limit, error) {
+	var all []limit
+	for resource, value := range map[int]int64{unix.RLIMIT_DATA: cfg.Memory, unix.RLIMIT_FSIZE: cfg.MaxFile} {
+		if value <= 0 {
 			continue
 		}
-		var now unix.Rlimit
-		if err := unix.Getrlimit(l.resource, &now); err != nil {
-			return &SetupError{l.step, err}
+		l := limit{resource: resource}
+		if err := unix.Getrlimit(resource, &l.before); err != nil {
+			return all, err
 		}
-		value := min(uint64(l.value), now.Max)
-		if err := unix.Setrlimit(l.resource, &unix.Rlimit{Cur: value, Max: value}); err != nil {
-			return &SetupError{l.step, err}
+		l.value = min(uint64(value), l.before.Max)
+		if err := unix.Setrlimit(resource, &unix.Rlimit{Cur: l.value, Max: l.before.Max}); err != nil {
+			return all, err
+		}
+		all = append(all, l)
+	}
+	return all, nil
+}
+
+// fixLimits gives the supervisor its limits back and keeps the command from raising its own.
+func fixLimits(limits []limit, pid int) error {
+	var errs []error
+	for _, l := range limits {
+		errs = append(errs, unix.Setrlimit(l.resource, &l.before))
+		if pid > 0 {
+			err := unix.Prlimit(pid, l.resource, &unix.Rlimit{Cur: l.value, Max: l.value}, nil)
+			if !errors.Is(err, unix.ESRCH) { // over already
+				errs = append(errs, err)
+			}
 		}
 	}
-	// A crash of a build is in its log; a core file would only end up in a product.
-	unix.Setrlimit(unix.RLIMIT_CORE, &unix.Rlimit{})
-	return nil
+	return errors.Join(errs...)
 }
 
 // keptCapabilities are what user 0 needs to unpack an archive: tar run by user 0 insists on giving files to

@@ -13,7 +13,7 @@ import (
 // defaultGrace is the time between SIGTERM and SIGKILL when a command has to end.
 const defaultGrace = 5 * time.Second
 
-// minMemory is the smallest memory limit: the supervisor, which lives under the same limit, needs some itself.
+// minMemory is the smallest memory limit: the command is started under it by a process of several MiB.
 const minMemory = 64 << 20
 
 // Spec says what to run and what of the machine it may change.

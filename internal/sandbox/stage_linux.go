@@ -163,15 +163,15 @@ func waitFor(pid int) *exitReport {
 // endRest kills what the command left behind. As process 1 it leaves the reaping to the kernel, which does it
 // when process 1 ends; otherwise orphans have become children of this process, which is a subreaper.
 func endRest() {
-	killAll()
 	if os.Getpid() == 1 {
+		killAll()
 		return
 	}
 	// Bounded, because a process in an uninterruptible wait on a dead file server never goes.
 	for range 1000 {
 		got, err := syscall.Wait4(-1, nil, syscall.WNOHANG, nil)
 		if errors.Is(err, syscall.ECHILD) {
-			return
+			return // no children, hence no orphans either
 		}
 		if got == 0 {
 			killAll()
