@@ -45,10 +45,10 @@ func wholeSeconds(d time.Duration) string {
 	return fmt.Sprintf("%dd%02dh", s/(24*3600), s/3600%24)
 }
 
-// seconds is Duration of a number of seconds; a question mark if unknown.
+// seconds is Duration of a number of seconds; "unknown" below 0.
 func seconds(s float64) string {
 	if s < 0 {
-		return "?"
+		return "unknown"
 	}
 	return Duration(time.Duration(s * float64(time.Second)))
 }

@@ -94,7 +94,11 @@ func planNotes(p *plan.Plan) []string {
 		}
 	}
 	if len(options) > 0 {
-		notes = append(notes, "This plan is partial ("+fewOf(options, 4)+"): the rest of the configuration was left out, and outputs stay as they are.")
+		note := "This plan is partial (" + fewOf(options, 4) + "): all else was left out"
+		if p.Mode == plan.Apply {
+			note += ", and outputs stay as they are"
+		}
+		notes = append(notes, note+".")
 	}
 	if s.NoRefresh {
 		notes = append(notes, "The record was trusted (--refresh=false): nobody was asked what really exists.")
@@ -126,8 +130,9 @@ func (v planView) notes(end string) {
 	}
 }
 
-func (v planView) heading(title string, n int) {
-	v.line(v.paint(bold, title), v.paint(dim, fmt.Sprintf(" (%s)", Number(n))))
+func (v planView) heading(title string, n int, more ...string) {
+	notes := append([]string{Number(n)}, more...)
+	v.line(v.paint(bold, title), v.paint(dim, " ("+strings.Join(notes, "; ")+")"))
 }
 
 func (v planView) outputs() {

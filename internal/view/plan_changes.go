@@ -44,7 +44,11 @@ func (v planView) changes() {
 		v.line()
 	}
 	if len(targets) > 0 {
-		v.heading("Targets", len(targets))
+		var more []string
+		if n := v.plan.Summary.Unchanged; n > 0 {
+			more = append(more, Number(n)+" unchanged")
+		}
+		v.heading("Targets", len(targets), more...)
 		v.list(targets)
 		v.line()
 	}

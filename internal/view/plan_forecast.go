@@ -31,28 +31,29 @@ func forecastLines(p *plan.Plan, arrow string) []string {
 		return nil
 	}
 	f, steps := p.Forecast, len(p.Steps)
-	var time string
-	switch {
-	case f.Unknown >= steps:
-		time = "time unknown, as none of these steps was done before"
-	case f.Unknown > 0:
-		time = fmt.Sprintf("at least %s on %s, not counting the unknown", seconds(f.Seconds), Plural(f.CPUs, "CPU"))
-	default:
-		time = fmt.Sprintf("about %s on %s", seconds(f.Seconds), Plural(f.CPUs, "CPU"))
+	lines := []string{
+		forecastTime(f, steps),
+		fmt.Sprintf("download %s, upload %s", amount(f.Download, f.UnknownDownload, steps), amount(f.Upload, f.UnknownUpload, steps)),
 	}
-	lines := []string{fmt.Sprintf("%s; download %s, upload %s.", time,
-		amount(f.Download, f.UnknownDownload, steps), amount(f.Upload, f.UnknownUpload, steps))}
 	if path := criticalPath(p, arrow); path != "" {
 		lines = append(lines, path)
 	}
-	if f.Unknown > 0 && f.Unknown < steps {
-		verb := "have"
-		if f.Unknown == 1 {
-			verb = "has"
-		}
-		lines = append(lines, fmt.Sprintf("%s of %s %s no recorded duration.", Number(f.Unknown), Plural(steps, "step"), verb))
-	}
 	return lines
+}
+
+func forecastTime(f plan.Forecast, steps int) string {
+	where := seconds(f.Seconds) + " on " + Plural(f.CPUs, "CPU")
+	switch {
+	case f.Unknown >= steps && steps == 1:
+		return "time unknown: the step has no recorded duration"
+	case f.Unknown >= steps:
+		return fmt.Sprintf("time unknown: none of the %s has a recorded duration", Plural(steps, "step"))
+	case f.Unknown == 1:
+		return fmt.Sprintf("at least %s; 1 of %s has no recorded duration", where, Plural(steps, "step"))
+	case f.Unknown > 1:
+		return fmt.Sprintf("at least %s; %s of %s have no recorded duration", where, Number(f.Unknown), Plural(steps, "step"))
+	}
+	return "about " + where
 }
 
 // amount writes bytes of which some are not known.
@@ -81,27 +82,16 @@ func criticalPath(p *plan.Plan, arrow string) string {
 		return ""
 	}
 	named := longest(parts, maxPath)
-	var b strings.Builder
-	fmt.Fprintf(&b, "Longest path, %s: ", seconds(total))
-	gap := false
+	var names []string
 	for i, part := range parts {
-		if !named[i] {
-			gap = true
-			continue
+		switch {
+		case named[i]:
+			names = append(names, fmt.Sprintf("%s (%s)", part.address, seconds(part.seconds)))
+		case i == 0 || named[i-1]:
+			names = append(names, "...")
 		}
-		if b.Len() > 0 && i > 0 {
-			if gap {
-				b.WriteString(strings.TrimRight(arrow, " ") + " ...")
-			}
-			b.WriteString(arrow)
-		}
-		gap = false
-		b.WriteString(part.address + " " + seconds(part.seconds))
 	}
-	if gap {
-		b.WriteString(arrow + "...")
-	}
-	return b.String() + "."
+	return fmt.Sprintf("longest path %s: %s", seconds(total), strings.Join(names, arrow))
 }
 
 // pathParts sums the steps of the critical path by object.

@@ -118,7 +118,7 @@ func resourceChangeOf(c *plan.Change) resourceChange {
 		BeforeSensitive: map[string]any{}, AfterSensitive: map[string]any{},
 	}
 	r.ESD = &changeDetail{c.Action, c.Title, c.Causes, c.Cause, c.NeededBy, c.Drift, c.Key, c.PriorKey}
-	if c.PriorKey != "" {
+	if c.PriorKey != "" && r.Change.Actions[0] != "create" {
 		r.Change.Before = map[string]any{"key": c.PriorKey}
 	}
 	switch c.Action {
@@ -147,7 +147,9 @@ func resourceDriftOf(c *plan.Change) resourceChange {
 	}
 	if c.Action == plan.Create || c.Action == plan.Build || c.Action == plan.Forget {
 		r.Change.Actions = []string{"delete"}
+		return r
 	}
+	r.Change.AfterUnknown["key"] = true
 	return r
 }
 

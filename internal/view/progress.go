@@ -183,16 +183,17 @@ func (s *skipped) add(e apply.Event) {
 	s.n++
 }
 
-// text says what was skipped and because of what.
-func (s *skipped) text() string {
-	subject, verb := s.first.Address, "needs"
+// text says what was skipped and because of what; what stands behind the
+// subject is the caller's.
+func (s *skipped) text(verb string) string {
+	subject, needs := s.first.Address, "it needs"
 	if s.n > 1 {
-		subject, verb = Plural(s.n, "step"), "they need"
+		subject, needs = Plural(s.n, "step"), "they need"
 	}
 	if s.because == "" {
-		return subject + " skipped: the run was stopped"
+		return subject + verb + ": the run was stopped"
 	}
-	return fmt.Sprintf("%s skipped: %s %s, which failed", subject, verb, objectOf(s.because))
+	return fmt.Sprintf("%s%s: %s %s, which failed", subject, verb, needs, objectOf(s.because))
 }
 
 // objectOf is the address within the identity of a step.

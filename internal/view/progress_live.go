@@ -95,7 +95,7 @@ func (l *Live) finished(sign string, e apply.Event, text string) {
 
 func (l *Live) flushSkips() {
 	if l.skips.n > 0 {
-		l.scroll = append(l.scroll, l.o.paint(yellow, "-")+" "+l.o.clean(l.skips.text()))
+		l.scroll = append(l.scroll, l.o.paint(yellow, "-")+" "+l.o.clean(l.skips.text(" skipped")))
 		l.skips = skipped{}
 	}
 }
@@ -136,10 +136,13 @@ func (l *Live) draw(frame []string, columns int) {
 	if up := l.height(columns); up > 0 {
 		fmt.Fprintf(&b, "\r\x1b[%dA", up)
 	}
-	if columns != l.columns {
+	if columns != l.columns || len(l.scroll) > 0 {
 		b.WriteString(eraseBelow)
 	}
-	for _, line := range append(l.scroll, frame...) {
+	for _, line := range l.scroll {
+		b.WriteString(line + "\r\n") // may wrap, so nothing is erased behind it
+	}
+	for _, line := range frame {
 		b.WriteString(line + eraseRight + "\r\n")
 	}
 	b.WriteString(eraseBelow)

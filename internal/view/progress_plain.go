@@ -82,7 +82,7 @@ func (f *Plain) position() string {
 
 func (f *Plain) flushSkips() {
 	if f.skips.n > 0 {
-		f.say(fmt.Sprintf("%s %s %s", f.position(), f.o.paint(yellow, pad("skipped", 7)), f.o.clean(f.skips.text())))
+		f.say(fmt.Sprintf("%s %s %s", f.position(), f.o.paint(yellow, pad("skipped", 7)), f.o.clean(f.skips.text(""))))
 		f.skips = skipped{}
 	}
 }

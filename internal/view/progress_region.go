@@ -34,11 +34,14 @@ func (l *Live) region(columns, rows int) []string {
 // no room is left out, the title first.
 func (l *Live) runningRow(r *runningStep, now time.Time, room int) string {
 	right := wholeSeconds(now.Sub(r.since))
+	if room >= 50 {
+		right = strings.Repeat(" ", max(6-len(right), 0)) + right
+	}
 	switch {
 	case r.retry != "" && room >= 50:
 		right = l.o.cut("waiting to try again", room/2) + "  " + right
 	case r.total > 0 && room >= 70:
-		right = fmt.Sprintf("%s of %s %s  %s", Bytes(r.done), Bytes(r.total), l.bar(r.done, r.total, 10), pad(right, 6))
+		right = fmt.Sprintf("%s of %s %s %s", Bytes(r.done), Bytes(r.total), l.bar(r.done, r.total, 10), right)
 	case r.total > 0 && room >= 36:
 		right = fmt.Sprintf("%d%%  %s", min(r.done*100/r.total, 100), right)
 	case r.done > 0 && room >= 50:

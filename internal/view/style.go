@@ -98,10 +98,17 @@ func (p *printer) line(parts ...string) {
 }
 
 // wrapped writes a text that is not clean over as many lines as it takes, the
-// first after a prefix that is, the others indented by as much.
+// first after a prefix that is, the others indented by as much. Where the
+// prefix leaves too little room, the text stands below it.
 func (p *printer) wrapped(prefix, text string) {
+	text = p.clean(text)
 	indent := displayWidth(stripSequences(prefix))
-	for i, row := range wrap(p.clean(text), p.room(indent)) {
+	if p.Width > 0 && p.Width-indent < min(displayWidth(text), minWidth) {
+		p.line(strings.TrimRight(prefix, " "))
+		indent = min(indent, 6)
+		prefix = strings.Repeat(" ", indent)
+	}
+	for i, row := range wrap(text, p.room(indent)) {
 		if i > 0 {
 			prefix = strings.Repeat(" ", indent)
 		}
