@@ -1,0 +1,249 @@
+package cli
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"esd/internal/apply"
+	"esd/internal/plan"
+	"esd/internal/state"
+	"esd/internal/state/backend"
+	"esd/internal/view"
+	"esd/internal/workspace"
+)
+
+type applyCommand struct {
+	*app
+	planOptions
+	destroy     bool // the command is destroy
+	autoApprove bool
+	failFast    bool
+	lockTimeout string
+	format      format
+}
+
+func newApplyCommand(a *app) *cobra.Command {
+	c := &applyCommand{app: a}
+	cmd := &cobra.Command{
+		Use:   "apply [PATH|PLANFILE]",
+		Short: "Do what is missing",
+		Long: "Plans, asks, and does what is missing, in parallel. With a plan that was saved by `esd plan --out`, it does exactly that,\n" +
+			"without asking, or refuses when the state or the configuration has moved on.\n\n" +
+			"The first interrupt lets running steps finish and starts nothing more; the second ends them. Nothing that was finished\n" +
+			"is lost either way.",
+		Args: atMostOne("path"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			c.path = first(args)
+			return c.run(cmd.Context())
+		},
+	}
+	c.addRefresh(cmd)
+	c.addApply(cmd)
+	return cmd
+}
+
+func newDestroyCommand(a *app) *cobra.Command {
+	c := &applyCommand{app: a, destroy: true, planOptions: planOptions{refresh: true}}
+	cmd := &cobra.Command{
+		Use:   "destroy [PATH]",
+		Short: "Remove what was published, and forget what is recorded",
+		Long: "Removes what targets have published and empties the state. Products in caches stay: they are shared, and found again\n" +
+			"by their content keys.",
+		Args: atMostOne("path"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			c.path = first(args)
+			return c.run(cmd.Context())
+		},
+	}
+	c.addApply(cmd)
+	return cmd
+}
+
+func (c *applyCommand) addApply(cmd *cobra.Command) {
+	c.planOptions.add(cmd)
+	c.format.add(cmd, "`json`: one event a line", "json")
+	f := cmd.Flags()
+	f.BoolVar(&c.autoApprove, "auto-approve", false, "do not ask")
+	f.BoolVar(&c.failFast, "fail-fast", false, "start nothing more after the first failure")
+	f.StringVar(&c.lockTimeout, "lock-timeout", "", "how long to wait for the lock of the state, as `5m` (default: do not wait)")
+}
+
+func (c *applyCommand) run(ctx context.Context) error {
+	if err := c.format.check("json"); err != nil {
+		return err
+	}
+	opts, err := c.options()
+	if err != nil {
+		return err
+	}
+	w, err := c.open(c.configOptions)
+	if err != nil {
+		return err
+	}
+	out := c.follow(&opts)
+	applied, err := w.Apply(ctx, opts)
+	return errors.Join(c.report(applied, err, out), out.stop())
+}
+
+// options turns the command line into what is asked of the workspace.
+func (c *applyCommand) options() (workspace.ApplyOptions, error) {
+	parsed, err := c.parse()
+	opts := workspace.ApplyOptions{PlanOptions: parsed, FailFast: c.failFast, Drain: c.drain}
+	if err != nil {
+		return opts, err
+	}
+	if opts.Mode, err = mode(c.destroy, c.refreshOnly); err != nil {
+		return opts, err
+	}
+	if opts.LockTimeout, err = parseTimeout("--lock-timeout", c.lockTimeout); err != nil {
+		return opts, err
+	}
+	opts.Job, _ = c.io.Getenv("CI_JOB_URL")
+	if !c.destroy && plan.IsFile(c.path) {
+		if opts.Saved, err = plan.Load(c.path); err != nil {
+			return opts, err
+		}
+		c.path, c.vars, c.varFiles = opts.Saved.Config.Path, opts.Saved.Config.Variables, opts.Saved.Config.VarFiles
+		return opts, nil
+	}
+	if !c.autoApprove {
+		if c.format != "" || !c.io.CanAsk {
+			return opts, usageError(errors.New("nobody can be asked here: give --auto-approve, or a plan that was saved with `esd plan --out`"))
+		}
+	}
+	return opts, nil
+}
+
+// follower is what shows a run while it goes on.
+type follower struct {
+	stream   *view.Stream
+	progress view.Progress
+}
+
+// stop ends it; calling it again does nothing.
+func (f *follower) stop() error {
+	if f.progress == nil {
+		return nil
+	}
+	p := f.progress
+	f.progress = nil
+	return p.Stop()
+}
+
+// follow sets up how the run is shown.
+func (c *applyCommand) follow(opts *workspace.ApplyOptions) *follower {
+	f := &follower{}
+	if c.format == "json" {
+		f.stream = view.NewStream(c.io.Out, Version, view.Clock{})
+		f.progress = f.stream
+	}
+	opts.Notice = func(n state.Notice) { c.notices([]state.Notice{n}) }
+	opts.Waiting = func(e *backend.LockedError) {
+		_ = view.Note(c.io.Err, "Waiting for the lock of the state: "+e.Error(), c.io.ErrView)
+	}
+	opts.Confirm = func(p *workspace.Planned) (bool, error) { return c.confirm(p, opts, f) }
+	opts.Events = func(e apply.Event) {
+		if f.progress == nil {
+			f.progress = c.newProgress()
+		}
+		f.progress.Event(e)
+	}
+	return f
+}
+
+// newProgress shows a run on the terminal, or in a log.
+func (c *applyCommand) newProgress() view.Progress {
+	if c.io.ErrView.Live {
+		return view.NewLive(c.io.Err, view.LiveOptions{Options: c.io.ErrView, Size: c.io.Size})
+	}
+	return view.NewPlain(c.io.Err, c.io.ErrView, view.Clock{})
+}
+
+// confirm shows the plan and asks.
+func (c *applyCommand) confirm(p *workspace.Planned, opts *workspace.ApplyOptions, f *follower) (bool, error) {
+	c.warn(p.Warnings)
+	if f.stream != nil {
+		f.stream.Plan(p.Plan)
+		return true, nil
+	}
+	if err := view.Plan(c.io.Out, p.Plan, c.io.OutView); err != nil {
+		return false, err
+	}
+	if c.autoApprove || opts.Saved != nil {
+		return true, nil
+	}
+	return c.ask(p.Plan)
+}
+
+// ask wants exactly "yes", as Terraform does.
+func (c *applyCommand) ask(p *plan.Plan) (bool, error) {
+	question := "Do this?"
+	if p.Mode == plan.Destroy {
+		question = "Really destroy all of this?"
+	}
+	if err := view.Prompt(c.io.Err, question+" Only \"yes\" will be accepted: ", c.io.ErrView); err != nil {
+		return false, err
+	}
+	answers := make(chan string, 1)
+	go func() {
+		line, _ := bufio.NewReader(c.io.In).ReadString('\n') // the end of the input is a no
+		answers <- strings.TrimSpace(line)
+	}()
+	select {
+	case answer := <-answers:
+		return answer == "yes", nil
+	case <-c.drain:
+		return false, nil
+	}
+}
+
+// report shows how the run has ended and gives the exit code.
+func (c *applyCommand) report(applied *workspace.Applied, err error, f *follower) error {
+	if stopErr := f.stopBeforeSummary(); err == nil {
+		err = stopErr
+	}
+	if applied == nil {
+		return err
+	}
+	if applied.Declined {
+		return errors.Join(err, &codeError{ExitDeclined, errors.New("nothing was done: the plan was not agreed to")})
+	}
+	if applied.Report == nil {
+		if err == nil && f.stream == nil {
+			c.warn(applied.Warnings)
+			err = view.Plan(c.io.Out, applied.Plan, c.io.OutView)
+		}
+		return err
+	}
+	if f.stream != nil {
+		f.stream.Outputs(applied.State.Outputs)
+	} else {
+		_ = view.Summary(c.io.Err, applied.Report, applied.Plan, c.io.ErrView)
+		if len(applied.State.Outputs) > 0 && applied.Report.OK() {
+			_ = view.Outputs(c.io.Out, applied.State.Outputs, c.io.OutView)
+		}
+	}
+	switch {
+	case err != nil:
+		return fmt.Errorf("the run has ended early: %w", err)
+	case applied.Report.Interrupted:
+		return &codeError{code: ExitInterrupted}
+	case len(applied.Report.Failed) > 0:
+		return &codeError{code: ExitPartly}
+	}
+	return nil
+}
+
+// stopBeforeSummary ends a live region, so that what follows is not drawn
+// over; a stream goes on.
+func (f *follower) stopBeforeSummary() error {
+	if f.stream != nil {
+		return nil
+	}
+	return f.stop()
+}

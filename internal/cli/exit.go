@@ -1,0 +1,74 @@
+package cli
+
+import (
+	"context"
+	"errors"
+
+	"esd/internal/plan"
+	"esd/internal/state/backend"
+)
+
+// Exit codes. They are part of the interface: scripts rely on them.
+const (
+	ExitOK          = 0   // done, or nothing to do
+	ExitError       = 1   // the configuration, the state or the machine is not in order
+	ExitChanges     = 2   // plan --detailed-exitcode, fmt --check: there are changes
+	ExitUsage       = 3   // the command line is wrong
+	ExitLocked      = 4   // somebody else holds the lock of the state
+	ExitStale       = 5   // the saved plan is stale
+	ExitPartly      = 6   // some steps failed; what could be done was done and recorded
+	ExitDeclined    = 7   // the plan was not agreed to
+	ExitInterrupted = 130 // interrupted; what was done is recorded
+)
+
+// ExitCodes is the documented table, in the order of the codes.
+var ExitCodes = []struct {
+	Code    int
+	Name    string
+	Meaning string
+}{
+	{ExitOK, "ok", "All is done, or there is nothing to do."},
+	{ExitError, "error", "Something is not in order: the configuration, the state, the machine, a registry. Nothing was changed, unless the message says so."},
+	{ExitChanges, "changes", "`plan --detailed-exitcode` found changes; `fmt --check` found files to format; `lock --check` found pins to change."},
+	{ExitUsage, "usage", "The command line is wrong."},
+	{ExitLocked, "lock held", "Somebody else holds the lock of the state."},
+	{ExitStale, "stale plan", "The state or the configuration has moved on since the plan was saved."},
+	{ExitPartly, "partly failed", "Some steps failed. What did not depend on them was done and recorded; the next plan starts from there."},
+	{ExitDeclined, "declined", "The plan was not agreed to; nothing was done."},
+	{ExitInterrupted, "interrupted", "The run was interrupted. What was done is recorded; the next plan starts from there."},
+}
+
+// codeError ends the program with a code. Err may be nil: all is said already.
+type codeError struct {
+	code int
+	err  error
+}
+
+func (e *codeError) Error() string {
+	if e.err == nil {
+		return ""
+	}
+	return e.err.Error()
+}
+func (e *codeError) Unwrap() error { return e.err }
+
+func usageError(err error) error { return &codeError{ExitUsage, err} }
+
+// exitCode is the code for an error.
+func exitCode(err error) int {
+	var coded *codeError
+	var locked *backend.LockedError
+	switch {
+	case err == nil:
+		return ExitOK
+	case errors.As(err, &coded):
+		return coded.code
+	case errors.Is(err, context.Canceled):
+		return ExitInterrupted
+	case errors.As(err, &locked):
+		return ExitLocked
+	case errors.Is(err, plan.ErrStale):
+		return ExitStale
+	}
+	return ExitError
+}

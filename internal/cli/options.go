@@ -1,0 +1,131 @@
+package cli
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/spf13/cobra"
+
+	"esd/internal/addr"
+	"esd/internal/schema"
+	"esd/internal/view"
+	"esd/internal/workspace"
+)
+
+// configOptions are the options of all commands that read a configuration.
+type configOptions struct {
+	path           string
+	vars, varFiles []string
+	sandbox        string
+}
+
+func (o *configOptions) add(cmd *cobra.Command) {
+	cmd.Flags().StringArrayVar(&o.vars, "var", nil, "set a variable: `NAME=VALUE` (repeatable)")
+	cmd.Flags().StringArrayVar(&o.varFiles, "var-file", nil, "read variables from `FILE` (repeatable)")
+}
+
+// open opens the configuration and shows its warnings.
+func (a *app) open(o configOptions) (*workspace.Workspace, error) {
+	w, diags := workspace.Open(workspace.Options{
+		Path: o.path, Vars: o.vars, VarFiles: o.varFiles, Environ: a.io.Getenv, EnvironAll: a.io.Environ,
+		Version: Version, Sandbox: o.sandbox,
+	})
+	a.workspace = w
+	if diags.HasErrors() {
+		return w, diags
+	}
+	a.warn(diags)
+	return w, nil
+}
+
+func (a *app) warn(diags hcl.Diagnostics) {
+	if len(diags) > 0 {
+		_ = view.Diagnostics(a.io.Err, diags, a.files(), a.io.ErrView)
+	}
+}
+
+// planOptions are the options that narrow and steer planning.
+type planOptions struct {
+	configOptions
+	targets, excludes, replaces []string
+	refresh, refreshOnly        bool
+	jobs                        int
+	memory                      string
+}
+
+func (o *planOptions) add(cmd *cobra.Command) {
+	o.configOptions.add(cmd)
+	f := cmd.Flags()
+	f.StringArrayVar(&o.targets, "target", nil, "only this `ADDRESS` and what it needs (repeatable)")
+	f.StringArrayVar(&o.excludes, "exclude", nil, "not this `ADDRESS`, nor what needs it (repeatable)")
+	f.IntVar(&o.jobs, "jobs", 0, "how many processors steps may occupy together (default: the executor's, else all)")
+	f.StringVar(&o.memory, "memory", "", "how much memory steps may occupy together, as `4GiB` (default: the executor's, else no limit)")
+	f.StringVar(&o.sandbox, "sandbox", "", "how builds are kept apart from the machine: `namespace` or none (default: the best that there is)")
+}
+
+func (o *planOptions) addRefresh(cmd *cobra.Command) {
+	f := cmd.Flags()
+	f.StringArrayVar(&o.replaces, "replace", nil, "make this `ADDRESS` anew although it is as wanted (repeatable)")
+	f.BoolVar(&o.refresh, "refresh", true, "ask caches and registries what they have; --refresh=false trusts the state")
+	f.BoolVar(&o.refreshOnly, "refresh-only", false, "only make the state match what caches and registries have")
+}
+
+// parse checks the options.
+func (o *planOptions) parse() (workspace.PlanOptions, error) {
+	out := workspace.PlanOptions{NoRefresh: !o.refresh, CPUs: o.jobs}
+	if o.jobs < 0 {
+		return out, usageError(fmt.Errorf("--jobs %d: a number of processors is expected", o.jobs))
+	}
+	if o.memory != "" {
+		n, err := schema.ParseSize(o.memory)
+		if err != nil {
+			return out, usageError(fmt.Errorf("--memory: %w", err))
+		}
+		out.Memory = n
+	}
+	for _, list := range []struct {
+		option  string
+		written []string
+		parsed  *[]addr.Target
+	}{{"--target", o.targets, &out.Targets}, {"--exclude", o.excludes, &out.Excludes}, {"--replace", o.replaces, &out.Replaces}} {
+		for _, s := range list.written {
+			t, err := addr.ParseTarget(s)
+			if err != nil {
+				return out, usageError(fmt.Errorf("%s: %w", list.option, err))
+			}
+			*list.parsed = append(*list.parsed, t)
+		}
+	}
+	return out, nil
+}
+
+// format is what --format says.
+type format string
+
+func (f *format) add(cmd *cobra.Command, usage string, allowed ...string) {
+	cmd.Flags().StringVar((*string)(f), "format", "", usage)
+	_ = cmd.RegisterFlagCompletionFunc("format", func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+		return allowed, cobra.ShellCompDirectiveNoFileComp
+	})
+}
+
+func (f format) check(allowed ...string) error {
+	for _, a := range append(allowed, "") {
+		if string(f) == a {
+			return nil
+		}
+	}
+	return usageError(fmt.Errorf("--format %s is not known; %v are", f, allowed))
+}
+
+func parseTimeout(option, s string) (time.Duration, error) {
+	if s == "" {
+		return 0, nil
+	}
+	d, err := schema.ParseDuration(s)
+	if err != nil {
+		return 0, usageError(fmt.Errorf("%s: %w", option, err))
+	}
+	return d, nil
+}

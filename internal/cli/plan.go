@@ -1,0 +1,113 @@
+package cli
+
+import (
+	"context"
+	"errors"
+
+	"github.com/spf13/cobra"
+
+	"esd/internal/plan"
+	"esd/internal/state"
+	"esd/internal/view"
+	"esd/internal/workspace"
+)
+
+type planCommand struct {
+	*app
+	planOptions
+	out              string
+	detailedExitCode bool
+	destroy          bool
+	format           format
+}
+
+func newPlanCommand(a *app) *cobra.Command {
+	c := &planCommand{app: a}
+	cmd := &cobra.Command{
+		Use:   "plan [PATH]",
+		Short: "Show what apply would do, why, and what it costs",
+		Long: "Compares the configuration with the state and with what caches and registries really hold, and shows what is missing.\n" +
+			"A plan takes no lock and writes nothing, but for the file that --out names.",
+		Args: atMostOne("path"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			c.path = first(args)
+			return c.run(cmd.Context())
+		},
+	}
+	c.planOptions.add(cmd)
+	c.addRefresh(cmd)
+	c.format.add(cmd, "`json` or markdown", "json", "markdown")
+	cmd.Flags().StringVar(&c.out, "out", "", "save the plan to `FILE`, for `esd apply FILE`")
+	cmd.Flags().BoolVar(&c.detailedExitCode, "detailed-exitcode", false, "exit with 2 when there are changes")
+	cmd.Flags().BoolVar(&c.destroy, "destroy", false, "plan to destroy everything that is recorded")
+	return cmd
+}
+
+func (c *planCommand) run(ctx context.Context) error {
+	ctx, cancel := c.interruptible(ctx)
+	defer cancel()
+	if err := c.format.check("json", "markdown"); err != nil {
+		return err
+	}
+	opts, err := c.parse()
+	if err != nil {
+		return err
+	}
+	if opts.Mode, err = mode(c.destroy, c.refreshOnly); err != nil {
+		return err
+	}
+	w, err := c.open(c.configOptions)
+	if err != nil {
+		return err
+	}
+	planned, err := w.Plan(ctx, opts)
+	if err != nil {
+		return err
+	}
+	c.warn(planned.Warnings)
+	c.notices(planned.Notices)
+	if c.out != "" {
+		if err := planned.Plan.Save(c.out); err != nil {
+			return err
+		}
+	}
+	if err := c.show(planned); err != nil {
+		return err
+	}
+	if c.detailedExitCode && !planned.Plan.Empty() {
+		return &codeError{code: ExitChanges}
+	}
+	return nil
+}
+
+func (c *planCommand) show(planned *workspace.Planned) error {
+	switch c.format {
+	case "json":
+		return view.PlanJSON(c.io.Out, planned.Plan)
+	case "markdown":
+		return view.PlanMarkdown(c.io.Out, planned.Plan, view.MarkdownOptions{})
+	}
+	if err := view.Plan(c.io.Out, planned.Plan, c.io.OutView); err != nil || c.out == "" {
+		return err
+	}
+	return view.Note(c.io.Err, "The plan is saved. To do exactly this: esd apply "+c.out, c.io.ErrView)
+}
+
+func mode(destroy, refreshOnly bool) (plan.Mode, error) {
+	switch {
+	case destroy && refreshOnly:
+		return "", usageError(errors.New("--destroy and --refresh-only exclude each other"))
+	case destroy:
+		return plan.Destroy, nil
+	case refreshOnly:
+		return plan.RefreshOnly, nil
+	}
+	return plan.Apply, nil
+}
+
+// notices shows what the user should know.
+func (a *app) notices(list []state.Notice) {
+	for _, n := range list {
+		_ = view.Notice(a.io.Err, n, a.io.ErrView)
+	}
+}
