@@ -120,7 +120,9 @@ func (b box) source(d *hcl.Diagnostic, files map[string]*hcl.File) {
 		b.text("  " + row)
 	}
 	if !ok {
-		b.text("    (source code not available)")
+		for _, row := range wrap("(source code not available)", b.room(6)) {
+			b.text("    " + row)
+		}
 		return
 	}
 	digits := len(fmt.Sprint(s.lines[len(s.lines)-1].number))
@@ -148,7 +150,7 @@ func (b box) sourceLine(line snippetLine, digits int) {
 		before, mark, after = b.window(before, mark, after, room)
 	}
 	b.text(strings.TrimRight(number+before+b.paint("4", mark)+after, " "))
-	if strings.TrimSpace(mark) == "" && strings.TrimSpace(before+mark+after) == "" || mark == "" && line.mark == "" && after != "" {
+	if !line.marked {
 		return
 	}
 	under := strings.Repeat("^", max(displayWidth(mark), 1))

@@ -25,6 +25,7 @@ type snippetLine struct {
 	number             int
 	before, mark, text string
 	offset             int // of the line in the file, in bytes
+	marked             bool
 }
 
 // snippetOf finds the source of a diagnostic; false if it is not at hand.
@@ -82,6 +83,7 @@ func splitLine(text []byte, line, highlight hcl.Range) snippetLine {
 	return snippetLine{
 		number: line.Start.Line, before: string(text[:start]), mark: string(text[start:end]), text: string(text),
 		offset: line.Start.Byte,
+		marked: line.Overlaps(highlight) || touches(line, highlight),
 	}
 }
 
