@@ -34,7 +34,7 @@ func prepare(cfg *stageConfig) error {
 	return dropPrivileges()
 }
 
-// startCommand starts the command in a session of its own. The environment is exactly cfg.Env.
+// startCommand starts the command in a process group of its own. The environment is exactly cfg.Env.
 func startCommand(cfg *stageConfig) (int, error) {
 	if info, err := os.Stat(cfg.Dir); cfg.Chroot == "" && (err != nil || !info.IsDir()) {
 		return 0, &SetupError{"enter the working directory " + cfg.Dir, cmp.Or[error](err, syscall.ENOTDIR)}
@@ -75,7 +75,7 @@ func startFirst(cfg *stageConfig, paths []string) (int, error) {
 }
 
 func commandAttr(cfg *stageConfig) *syscall.ProcAttr {
-	sys := &syscall.SysProcAttr{Setsid: true, Pdeathsig: syscall.SIGKILL, Chroot: cfg.Chroot}
+	sys := &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL, Chroot: cfg.Chroot}
 	if cfg.SetUser {
 		sys.Credential = &syscall.Credential{Uid: uint32(cfg.UID), Gid: uint32(cfg.GID)}
 	}

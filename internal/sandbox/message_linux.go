@@ -53,7 +53,6 @@ type privateDir struct {
 
 // stageReport is what the supervisor answers.
 type stageReport struct {
-	Started int          `json:",omitempty"` // process id, in the supervisor's process namespace
 	Exit    *exitReport  `json:",omitempty"`
 	Failure *failure     `json:",omitempty"`
 	Probe   *probeReport `json:",omitempty"`

@@ -8,7 +8,6 @@ import (
 	"io"
 	"os"
 	"os/exec"
-	"sync"
 	"syscall"
 	"time"
 
@@ -103,9 +102,7 @@ type job struct {
 	flags  uintptr // namespaces of the supervisor
 
 	control *os.File
-	send    sync.Mutex
-	pid     int // of the supervisor
-	command int // of the command, in the supervisor's process namespace
+	pid     int // of the supervisor; also the number of its session
 }
 
 // outcome is what the supervisor said.
@@ -136,9 +133,9 @@ func (j *job) run(ctx context.Context) (Result, error) {
 	heard := make(chan outcome, 1)
 	go func() { heard <- j.listen() }()
 	got, cause := j.watch(ctx, heard)
+	j.endSession(got)
 	_ = cmd.Wait()
 	_ = j.control.Close()
-	j.endGroup(got)
 	awaitDrain(drained, pipe)
 	res.Duration = time.Since(start)
 	res.LogBytes, res.LogTruncated = out.total, out.close()
@@ -202,7 +199,7 @@ func newStage(flags uintptr) (*exec.Cmd, *os.File, error) {
 	cmd.Env = []string{stageVariable + "=1", "GOMAXPROCS=2", "GOGC=off"}
 	cmd.Dir = "/"
 	cmd.ExtraFiles = []*os.File{theirs}
-	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: flags, Setpgid: true}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: flags, Setsid: true}
 	if flags&syscall.CLONE_NEWUSER != 0 {
 		cmd.SysProcAttr.UidMappings = []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Geteuid(), Size: 1}}
 		cmd.SysProcAttr.GidMappings = []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getegid(), Size: 1}}
@@ -217,8 +214,6 @@ func closeExtra(cmd *exec.Cmd) {
 }
 
 func (j *job) tell(r request) error {
-	j.send.Lock()
-	defer j.send.Unlock()
 	return json.NewEncoder(j.control).Encode(r)
 }
 
@@ -235,10 +230,6 @@ func (j *job) listen() outcome {
 			return outcome{err: r.Failure.err()}
 		case r.Exit != nil:
 			return outcome{exit: r.Exit}
-		case r.Started != 0:
-			j.send.Lock()
-			j.command = r.Started
-			j.send.Unlock()
 		}
 	}
 }
@@ -283,14 +274,12 @@ func (j *job) watch(ctx context.Context, heard <-chan outcome) (outcome, error) 
 	return <-heard, cause
 }
 
-// endGroup kills the process group of a command whose supervisor was killed. Inside a process namespace the
-// kernel has done that already, and the number means nothing here.
-func (j *job) endGroup(got outcome) {
-	if !errors.Is(got.err, ErrLost) || j.flags&syscall.CLONE_NEWPID != 0 {
-		return
-	}
-	if j.command > 1 {
-		_ = syscall.Kill(-j.command, syscall.SIGKILL)
+// endSession kills what is left of a command whose supervisor was killed: all of the supervisor's session, but for
+// daemons that have left it. With a process namespace the kernel has done that already, and without exception.
+// The supervisor has not been waited for yet, so its number cannot belong to anybody else.
+func (j *job) endSession(got outcome) {
+	if errors.Is(got.err, ErrLost) && j.flags&syscall.CLONE_NEWPID == 0 {
+		killSession(j.pid)
 	}
 }
 

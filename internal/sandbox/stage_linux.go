@@ -5,10 +5,8 @@ import (
 	"errors"
 	"os"
 	"os/signal"
-	"path/filepath"
 	"runtime"
 	"strconv"
-	"strings"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -110,7 +108,6 @@ func (s *supervisor) run(cfg *stageConfig) error {
 		return err
 	}
 	s.child.Store(int64(pid))
-	s.answer(stageReport{Started: pid})
 	go s.obey()
 	exit := waitFor(pid)
 	endRest()
@@ -191,22 +188,11 @@ func killAll() {
 	}
 }
 
-// descendants reads the tree of processes from /proc.
+// descendants lists all processes below one.
 func descendants(of int) []int {
 	children := map[int][]int{}
-	names, _ := filepath.Glob("/proc/[0-9]*/stat")
-	for _, name := range names {
-		data, err := os.ReadFile(name)
-		if err != nil {
-			continue
-		}
-		pid, _ := strconv.Atoi(strings.Split(name, "/")[2])
-		// The second field is the name of the program in parentheses and may contain anything.
-		rest := string(data[strings.LastIndexByte(string(data), ')')+1:])
-		if f := strings.Fields(rest); len(f) > 1 {
-			parent, _ := strconv.Atoi(f[1])
-			children[parent] = append(children[parent], pid)
-		}
+	for _, p := range processes() {
+		children[p.parent] = append(children[p.parent], p.pid)
 	}
 	var all []int
 	for queue := children[of]; len(queue) > 0; queue = queue[1:] {
