@@ -372,13 +372,11 @@ func unique(addresses []addr.Address) []addr.Address {
 	return slices.Compact(addresses)
 }
 
-// compareAddresses orders as addr.Compare does as far as that is possible
-// without writing them out, which would be most of the work of a large plan.
+// compareAddresses orders as addr.Compare does, and in the common case without
+// writing the addresses out.
 func compareAddresses(a, b addr.Address) int {
-	for _, pair := range [][2]string{{a.Module, b.Module}, {a.Kind, b.Kind}, {a.Name, b.Name}, {a.Key, b.Key}} {
-		if c := compare(pair[0], pair[1]); c != 0 {
-			return c
-		}
+	if a.Module == "" && b.Module == "" && a.Kind == b.Kind && !a.Keyed && !b.Keyed {
+		return compare(a.Name, b.Name)
 	}
-	return 0
+	return addr.Compare(a, b)
 }

@@ -147,7 +147,7 @@ func fileSet(root, pattern string) ([]string, error) {
 			return fmt.Errorf("there are more than %d files below %s", maxFileSet, root)
 		}
 		if err != nil {
-			return fmt.Errorf("%s cannot be read: %s", path, reason(err))
+			return fmt.Errorf("%s cannot be read: %w", path, err)
 		}
 		name, err := filepath.Rel(root, path)
 		if err != nil || entry.IsDir() {
@@ -243,6 +243,9 @@ func templateFileFunction(dir string, inner func() map[string]function.Function)
 func parseTemplate(src []byte, path string) (hclsyntax.Expression, error) {
 	if !utf8.Valid(src) {
 		return nil, fmt.Errorf("%s is not UTF-8 text", path)
+	}
+	if len(src) > maxParse {
+		return nil, fmt.Errorf("%s is larger than %d MiB", path, maxParse>>20)
 	}
 	tokens, _ := hclsyntax.LexTemplate(src, path, hcl.InitialPos)
 	if diags := checkNesting(tokens); diags.HasErrors() {

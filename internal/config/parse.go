@@ -17,6 +17,10 @@ import (
 // counting its nesting first: so many brackets do not exhaust the stack.
 const chunkSize = 16 << 10
 
+// maxParse bounds what is parsed at once: the tokens of hostile input take a
+// hundred times its size. Files may be larger, single blocks not.
+const maxParse = 4 << 20
+
 // parsed is one file of a module.
 type parsed struct {
 	name  string
@@ -58,8 +62,9 @@ func parseFile(path string) *parsed {
 func parseSource(src []byte, name string) *parsed {
 	src = bytes.TrimPrefix(src, []byte("\xef\xbb\xbf"))
 	p := &parsed{name: name, file: &hcl.File{Bytes: src}, body: &hclsyntax.Body{}}
-	if body, ok := parseChunks(src, name); ok {
-		p.body, p.file.Body = body, body
+	body, diags := parseChunks(src, name)
+	if len(diags) == 0 || len(src) > maxParse {
+		p.body, p.file.Body, p.diags = body, body, hintTemplates(diags, src)
 		return p
 	}
 	tokens, _ := hclsyntax.LexConfig(src, name, hcl.InitialPos)
@@ -74,26 +79,24 @@ func parseSource(src []byte, name string) *parsed {
 	return p
 }
 
-func parseChunks(src []byte, name string) (*hclsyntax.Body, bool) {
+func parseChunks(src []byte, name string) (*hclsyntax.Body, hcl.Diagnostics) {
 	whole := &hclsyntax.Body{Attributes: hclsyntax.Attributes{}, SrcRange: hcl.Range{Filename: name, Start: hcl.InitialPos, End: hcl.InitialPos}}
 	at := hcl.InitialPos
 	for len(src) > 0 {
 		chunk := src[:cut(src)]
-		if len(chunk) > 2*chunkSize {
-			if tokens, _ := hclsyntax.LexConfig(chunk, name, at); checkNesting(tokens).HasErrors() {
-				return nil, false
-			}
+		if diags := checkChunk(chunk, name, at); diags.HasErrors() {
+			return whole, diags
 		}
 		file, diags := hclsyntax.ParseConfig(chunk, name, at)
 		body, ok := file.Body.(*hclsyntax.Body)
 		if len(diags) > 0 || !ok {
-			return nil, false
+			return whole, diags
 		}
-		for name, attr := range body.Attributes {
-			if whole.Attributes[name] != nil {
-				return nil, false
+		for attribute, attr := range body.Attributes {
+			if before := whole.Attributes[attribute]; before != nil {
+				return whole, hcl.Diagnostics{errorAt(attr.NameRange, "Attribute redefined", "%s is set at %s already.", attribute, place(before.NameRange))}
 			}
-			whole.Attributes[name] = attr
+			whole.Attributes[attribute] = attr
 		}
 		whole.Blocks = append(whole.Blocks, body.Blocks...)
 		src = src[len(chunk):]
@@ -102,7 +105,20 @@ func parseChunks(src []byte, name string) (*hclsyntax.Body, bool) {
 		whole.SrcRange.End = at
 	}
 	whole.EndRange = hcl.Range{Filename: name, Start: at, End: at}
-	return whole, true
+	return whole, nil
+}
+
+// checkChunk refuses what is too large or too deep to be parsed.
+func checkChunk(chunk []byte, name string, at hcl.Pos) hcl.Diagnostics {
+	switch {
+	case len(chunk) > maxParse:
+		return hcl.Diagnostics{errorAt(hcl.Range{Filename: name, Start: at, End: at}, "Block too large",
+			"A single block, or several that are not divided by a line }, may have at most %d MiB. Keep large data in files of their own, and read them by file, jsondecode or yamldecode.", maxParse>>20)}
+	case len(chunk) > 2*chunkSize:
+		tokens, _ := hclsyntax.LexConfig(chunk, name, at)
+		return checkNesting(tokens)
+	}
+	return nil
 }
 
 // cut finds the end of a chunk: a line that is a closing brace in the first

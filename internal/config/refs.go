@@ -182,9 +182,9 @@ func (c *checker) resolve(t traversal, w where) (ref, bool) {
 	}
 	switch root {
 	case "var":
-		return c.named(r, t, "variable", func(name string) any { return orNil(c.mod.variables[name]) }, mapKeys(c.mod.variables))
+		return c.named(r, t, "variable", func(name string) any { return orNil(c.mod.variables[name]) }, func() []string { return mapKeys(c.mod.variables) })
 	case "local":
-		return c.named(r, t, "local value", func(name string) any { return orNil(c.mod.locals[name]) }, mapKeys(c.mod.locals))
+		return c.named(r, t, "local value", func(name string) any { return orNil(c.mod.locals[name]) }, func() []string { return mapKeys(c.mod.locals) })
 	case "module":
 		return c.moduleRef(r, t)
 	case "each":
@@ -219,14 +219,14 @@ func nameOf(t hcl.Traversal, i int) (string, bool) {
 	return attr.Name, ok
 }
 
-func (c *checker) named(r ref, t traversal, what string, find func(string) any, names []string) (ref, bool) {
+func (c *checker) named(r ref, t traversal, what string, find func(string) any, list func() []string) (ref, bool) {
 	name, ok := nameOf(t.Traversal, 1)
 	if !ok {
 		c.add(errorAt(r.rng, "Incomplete reference", "%s alone has no value; name the %s: %s.name.", t.RootName(), what, t.RootName()))
 		return r, false
 	}
 	if r.target = find(name); r.target == nil {
-		none := ""
+		none, names := "", list()
 		if len(names) == 0 {
 			none = fmt.Sprintf(" No %s is declared in this module.", what)
 		}
@@ -366,7 +366,7 @@ func (c *checker) attribute(r ref, rest hcl.Traversal) (ref, bool) {
 // moduleRef resolves module.stack["k"].out. Whether the output exists is
 // checked where the called module is known.
 func (c *checker) moduleRef(r ref, t traversal) (ref, bool) {
-	r, ok := c.named(r, t, "module", func(name string) any { return orNil(c.mod.calls[name]) }, mapKeys(c.mod.calls))
+	r, ok := c.named(r, t, "module", func(name string) any { return orNil(c.mod.calls[name]) }, func() []string { return mapKeys(c.mod.calls) })
 	if !ok {
 		return r, false
 	}

@@ -166,6 +166,9 @@ func (l *loader) missing() {
 
 // parseExpression parses one expression after a look at how deep it is.
 func parseExpression(src []byte, filename string) (hclsyntax.Expression, hcl.Diagnostics) {
+	if len(src) > maxParse {
+		return nil, errorf("Expression too large", "An expression may have at most %d MiB.", maxParse>>20)
+	}
 	tokens, _ := hclsyntax.LexExpression(src, filename, hcl.InitialPos)
 	if diags := checkNesting(tokens); diags.HasErrors() {
 		return nil, diags
