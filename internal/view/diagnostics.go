@@ -13,7 +13,7 @@ import (
 // they are sensitive.
 func Diagnostics(w io.Writer, diags hcl.Diagnostics, files map[string]*hcl.File, o Options) error {
 	p := newPrinter(w, o)
-	errors := 0
+	errors, warnings := 0, 0
 	for _, severity := range []hcl.DiagnosticSeverity{hcl.DiagWarning, hcl.DiagError} {
 		for _, d := range diags {
 			if d == nil || (d.Severity == hcl.DiagError) != (severity == hcl.DiagError) {
@@ -21,11 +21,13 @@ func Diagnostics(w io.Writer, diags hcl.Diagnostics, files map[string]*hcl.File,
 			}
 			if severity == hcl.DiagError {
 				errors++
+			} else {
+				warnings++
 			}
 			p.diagnostic(d, files)
 		}
 	}
-	if warnings := len(diags) - errors; len(diags) > 1 {
+	if errors+warnings > 1 {
 		var counts []string
 		if errors > 0 {
 			counts = append(counts, p.paint(red, Plural(errors, "error")))

@@ -12,6 +12,9 @@ import (
 // below it; joined errors as a list; diagnostics as diagnostics, without their
 // sources.
 func Error(w io.Writer, err error, o Options) error {
+	if err == nil {
+		return nil
+	}
 	var diags hcl.Diagnostics
 	if errors.As(err, &diags) {
 		return Diagnostics(w, diags, nil, o)

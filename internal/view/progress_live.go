@@ -125,7 +125,8 @@ func (l *Live) size() (columns, rows int) {
 
 // draw replaces the region in one write, finished lines above it.
 func (l *Live) draw(frame []string, columns int) {
-	if l.err != nil || len(l.scroll) == 0 && columns == l.columns && slices.Equal(frame, l.frame) {
+	same := slices.Equal(frame, l.frame) && (columns == l.columns || len(frame) == 0)
+	if l.err != nil || len(l.scroll) == 0 && same {
 		return
 	}
 	var b strings.Builder
@@ -167,16 +168,16 @@ func (l *Live) Stop() error {
 	p := l.pulse
 	l.pulse = nil
 	l.mu.Unlock()
-	if p == nil {
-		return l.err
+	if p != nil {
+		p.stop()
 	}
-	p.stop()
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.flushSkips()
 	columns, _ := l.size()
 	l.draw(nil, columns)
 	if l.hidden {
+		l.hidden = false
 		_, err := io.WriteString(l.w, showCursor)
 		if l.err == nil {
 			l.err = err

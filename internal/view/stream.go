@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"strings"
 	"sync"
 	"time"
 
@@ -82,7 +83,9 @@ func (s *Stream) Plan(p *plan.Plan) {
 		c := &p.Changes[i]
 		change := streamChangeOf(c)
 		if c.Drift {
-			s.write(message{Type: "resource_drift", Message: c.Address + ": Drift detected: " + c.Reason, Change: change})
+			drift := *change
+			drift.Action = resourceDriftOf(c).Change.Actions[0]
+			s.write(message{Type: "resource_drift", Message: c.Address + ": Drift detected: " + c.Reason, Change: &drift})
 		}
 		s.write(message{Type: "planned_change", Message: fmt.Sprintf("%s: Plan to %s", c.Address, c.Action), Change: change})
 	}
@@ -111,7 +114,8 @@ func (s *Stream) Error(err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, e := range joined(err) {
-		s.diagnostic(jsonDiagnostic{Severity: "error", Summary: firstLine(e), Detail: e.Error()})
+		summary, detail, _ := strings.Cut(e.Error(), "\n")
+		s.diagnostic(jsonDiagnostic{Severity: "error", Summary: summary, Detail: detail})
 	}
 }
 
