@@ -114,6 +114,9 @@ func (x *extractor) add(m member) error {
 		return err
 	}
 	name, inside, err := x.place(m.name)
+	if err == nil && !inside && m.kind != kindDir {
+		err = unsafe(m.name, fmt.Sprintf("it must be a directory, for %q is in it", x.at))
+	}
 	if err != nil || !inside {
 		return err
 	}

@@ -151,15 +151,23 @@ func readDir(name string) ([]fs.DirEntry, error) {
 	return d.ReadDir(-1)
 }
 
-// hash fills in the digests.
+// hash fills in the digests. The caller's goroutine is the first worker, and in a small
+// tree the only one.
 func (h *treeHasher) hash() error {
-	g, ctx := errgroup.WithContext(h.ctx)
-	w := &hashWork{ctx: ctx, files: h.files, group: g}
+	ctx, cancel := context.WithCancelCause(h.ctx)
+	defer cancel(nil)
+	w := &hashWork{ctx: ctx, files: h.files}
 	if len(h.files) >= manyFiles {
 		w.getHelp()
 	}
-	g.Go(w.run)
-	return g.Wait()
+	err := w.run()
+	if err != nil {
+		cancel(err)
+	}
+	if helpErr := w.helpers.Wait(); err == nil {
+		err = helpErr
+	}
+	return err
 }
 
 const (
@@ -171,11 +179,11 @@ const (
 
 // hashWork is the files of a tree, which workers take one after the other.
 type hashWork struct {
-	ctx    context.Context
-	group  *errgroup.Group
-	files  []hashedFile
-	next   atomic.Int64
-	helped atomic.Bool
+	ctx     context.Context
+	files   []hashedFile
+	next    atomic.Int64
+	helped  atomic.Bool
+	helpers errgroup.Group
 }
 
 // getHelp starts more workers, once.
@@ -184,7 +192,7 @@ func (w *hashWork) getHelp() {
 		return
 	}
 	for range min(runtime.GOMAXPROCS(0), len(w.files)) - 1 {
-		w.group.Go(w.run)
+		w.helpers.Go(w.run)
 	}
 }
 
@@ -224,17 +232,16 @@ func (w *hashWork) file(f *hashedFile, buf []byte) ([]byte, error) {
 	if want := int(min(info.Size()+1, copyBuffer)); len(buf) < want {
 		buf = make([]byte, max(want, 4<<10))
 	}
-	n, err := io.ReadFull(r, buf)
-	switch {
-	case err == io.EOF || err == io.ErrUnexpectedEOF:
+	if size := int(info.Size()); size < len(buf) {
+		n, err := io.ReadFull(r, buf[:size]) // and not on to EOF, which is another call
+		if err != nil && err != io.EOF && err != io.ErrUnexpectedEOF {
+			return buf, err
+		}
 		sum := sha256.Sum256(buf[:n])
 		f.Digest = hexDigest(sum[:])
 		return buf, nil
-	case err != nil:
-		return buf, err
 	}
 	h := sha256.New()
-	h.Write(buf)
 	if _, err := io.CopyBuffer(onlyWriter{h}, contextReader{w.ctx, r}, buf); err != nil {
 		return buf, err
 	}

@@ -22,7 +22,7 @@ func DefaultLimits() Limits {
 }
 
 // ratioFrom is below what an extreme ratio is harmless: files of zeros do exist.
-const ratioFrom = 1 << 30
+const ratioFrom = 256 << 20
 
 func (l Limits) withDefaults() Limits {
 	d := DefaultLimits()
