@@ -279,7 +279,7 @@ func (p *planner) change(i int, d *decision) Change {
 func recordOf(o *providers.Object) *Record {
 	r := &Record{Inputs: make(map[string]string, len(o.Inputs)), PreventDestroy: o.PreventDestroy}
 	for _, in := range o.Inputs {
-		r.Inputs[in.Name] = inputText(in)
+		r.Inputs[in.Name] = in.Recorded()
 	}
 	for _, dep := range o.Dependencies {
 		r.Dependencies = append(r.Dependencies, dep.String())

@@ -1,5 +1,7 @@
 package plan
 
+import "esd/internal/graph"
+
 // Forecast is what a plan is expected to cost. It comes from what the same
 // steps took before and says what it does not know.
 type Forecast struct {
@@ -24,7 +26,7 @@ type Forecast struct {
 }
 
 // forecast adds up what is known of the steps.
-func (p *planner) forecast(out *Plan) {
+func (p *planner) forecast(out *Plan, dag *graph.DAG) {
 	f := Forecast{CPUs: max(p.req.CPUs, 1)}
 	var area float64
 	for _, s := range out.Steps {
@@ -37,18 +39,13 @@ func (p *planner) forecast(out *Plan) {
 		f.WorkSeconds += s.Seconds
 		area += s.Seconds * float64(min(max(s.Resources.CPUs, 1), f.CPUs))
 	}
-	if dag, err := out.Graph(); err == nil && len(out.Steps) > 0 {
-		position := make(map[string]int, len(out.Steps))
-		for i, s := range out.Steps {
-			position[s.ID] = i
-		}
+	if f.WorkSeconds > 0 {
+		position := positions(out)
 		path, total := dag.CriticalPath(func(node int) float64 {
 			return max(out.Steps[position[dag.ID(node)]].Seconds, 0)
 		})
-		if total > 0 {
-			for _, node := range path {
-				f.Critical = append(f.Critical, dag.ID(node))
-			}
+		for _, node := range path {
+			f.Critical = append(f.Critical, dag.ID(node))
 		}
 		f.Seconds = max(total, area/float64(f.CPUs))
 	}

@@ -21,19 +21,20 @@ func (p *Plan) Graph() (*graph.DAG, error) {
 }
 
 // orderSteps sorts the steps so that each stands after those that it needs.
-func orderSteps(p *Plan) error {
-	dag, err := p.Graph()
-	if err != nil {
-		return err
-	}
-	position := make(map[string]int, len(p.Steps))
-	for i, s := range p.Steps {
-		position[s.ID] = i
-	}
+func orderSteps(p *Plan, dag *graph.DAG) {
+	position := positions(p)
 	sorted := make([]Step, 0, len(p.Steps))
 	for _, node := range dag.Order() {
 		sorted = append(sorted, p.Steps[position[dag.ID(node)]])
 	}
 	p.Steps = sorted
-	return nil
+}
+
+// positions tells where each step stands in the plan.
+func positions(p *Plan) map[string]int {
+	position := make(map[string]int, len(p.Steps))
+	for i, s := range p.Steps {
+		position[s.ID] = i
+	}
+	return position
 }

@@ -296,10 +296,12 @@ func (p *planner) finish(out *Plan) error {
 	for _, c := range out.Changes {
 		out.Summary.count(c.Action)
 	}
-	if err := orderSteps(out); err != nil {
+	dag, err := out.Graph()
+	if err != nil {
 		return fmt.Errorf("the steps of the plan: %w", err)
 	}
-	p.forecast(out)
+	orderSteps(out, dag)
+	p.forecast(out, dag)
 	if out.Changes == nil {
 		out.Changes = []Change{}
 	}

@@ -9,22 +9,6 @@ import (
 	"esd/internal/state"
 )
 
-// inputText is how an input is recorded: `=value` for one that can be shown,
-// else a digest.
-func inputText(in providers.Input) string {
-	if in.Value != "" && len(in.Value) <= maxShown {
-		return "=" + in.Value
-	}
-	if in.Digest != "" {
-		return in.Digest
-	}
-	return "~" + providers.ShortDigest(in.Value)
-}
-
-// maxShown is the length in bytes of the longest value that is recorded as it
-// is; longer ones are recorded by digest, to keep a state small.
-const maxShown = 24
-
 // differences says in words which inputs of an object are not what they were
 // when it was recorded, the most telling first.
 func differences(recorded *state.Object, o *providers.Object) []string {
@@ -36,15 +20,15 @@ func differences(recorded *state.Object, o *providers.Object) []string {
 	for _, in := range o.Inputs {
 		now[in.Name] = true
 		before, had := recorded.Inputs[in.Name]
-		text := inputText(in)
+		text := in.Recorded()
 		switch {
 		case had && before == text:
 		case !had:
 			list = append(list, in.Name+" added")
-		case !in.Address.IsZero():
+		case in.Object:
 			byOther = append(byOther, in.Name+" changed")
-		case strings.HasPrefix(before, "=") && strings.HasPrefix(text, "="):
-			list = append(list, in.Name+" "+before[1:]+" → "+text[1:])
+		case strings.HasPrefix(before, "=") && in.Shown:
+			list = append(list, in.Name+" "+before[1:]+" → "+in.Text)
 		default:
 			list = append(list, in.Name+" changed")
 		}
@@ -62,14 +46,14 @@ func differences(recorded *state.Object, o *providers.Object) []string {
 func causeOf(recorded *state.Object, o *providers.Object) string {
 	cause := ""
 	for _, in := range o.Inputs {
-		if before, had := recorded.Inputs[in.Name]; had && before == inputText(in) {
+		if before, had := recorded.Inputs[in.Name]; had && before == in.Recorded() {
 			continue
 		}
-		if in.Address.IsZero() {
+		if !in.Object {
 			return ""
 		}
 		if cause == "" {
-			cause = in.Address.String()
+			cause = in.Name
 		}
 	}
 	return cause

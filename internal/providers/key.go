@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"hash"
+	"slices"
 	"strconv"
 )
 
@@ -15,12 +16,14 @@ type KeyBuilder struct {
 	hash   hash.Hash
 	buf    []byte
 	inputs []Input
+	room   [16]Input // most objects have no more
 }
 
 // NewKey begins the key of an object of kind. The version is raised whenever
 // the same inputs begin to give another product.
 func NewKey(kind string, version int) *KeyBuilder {
 	b := &KeyBuilder{hash: sha256.New()}
+	b.inputs = b.room[:0]
 	b.part(kind)
 	b.part(strconv.Itoa(version))
 	return b
@@ -35,49 +38,59 @@ func (b *KeyBuilder) part(s string) {
 
 // Add enters an input by its content.
 func (b *KeyBuilder) Add(name, content string) {
-	b.part(name)
-	b.part(content)
-	sum := sha256.Sum256([]byte(content))
-	b.Explain(Input{Name: name, Digest: hex.EncodeToString(sum[:8])})
+	b.Quiet(name, content)
+	b.Explain(Input{Name: name, Text: ShortDigest(content)})
 }
 
-// AddValue enters an input whose content is short enough to be shown.
+// AddValue enters an input whose content may be shown.
 func (b *KeyBuilder) AddValue(name, value string) {
-	b.part(name)
-	b.part(value)
-	b.Explain(Input{Name: name, Value: value})
+	b.Quiet(name, value)
+	b.ExplainValue(name, value)
 }
 
 // AddDigest enters an input by a digest of its content.
 func (b *KeyBuilder) AddDigest(name, digest string) {
 	b.Quiet(name, digest)
-	b.Explain(Input{Name: name, Digest: digest})
+	b.Explain(Input{Name: name, Text: digest[:min(len(digest), shortDigest)]})
 }
 
 // AddObject enters the key of another object.
 func (b *KeyBuilder) AddObject(o *Object) {
 	name := o.Address.String()
-	b.part(name)
-	b.part(o.Key)
-	b.Explain(Input{Name: name, Digest: o.Key, Address: o.Address})
+	b.Quiet(name, o.Key)
+	b.Explain(Input{Name: name, Text: o.Key[:min(len(o.Key), shortDigest)], Object: true})
 }
 
 // Quiet enters an input that is explained by others.
-func (b *KeyBuilder) Quiet(name, digest string) {
+func (b *KeyBuilder) Quiet(name, content string) {
 	b.part(name)
-	b.part(digest)
+	b.part(content)
 }
 
-// Explain adds an explanation of an input that was entered as part of another
-// one: it does not enter the key.
-func (b *KeyBuilder) Explain(in Input) {
-	in.Digest = in.Digest[:min(len(in.Digest), 16)]
-	b.inputs = append(b.inputs, in)
+// Explain adds an explanation of an input that was entered already: it does
+// not enter the key.
+func (b *KeyBuilder) Explain(in Input) { b.inputs = append(b.inputs, in) }
+
+// ExplainValue is Explain for a content that may be shown; a long one is not.
+func (b *KeyBuilder) ExplainValue(name, value string) {
+	if len(value) > maxShown {
+		b.Explain(Input{Name: name, Text: ShortDigest(value)})
+		return
+	}
+	b.Explain(Input{Name: name, Text: value, Shown: true})
 }
+
+const (
+	// maxShown is the length in bytes of the longest content that is recorded as
+	// it is; longer ones are recorded by digest, to keep records small.
+	maxShown = 24
+	// shortDigest is how many digits of a digest are kept to see differences.
+	shortDigest = 16
+)
 
 // Sum gives the key, as 64 hexadecimal digits, and its inputs.
 func (b *KeyBuilder) Sum() (key string, inputs []Input) {
-	return hex.EncodeToString(b.hash.Sum(nil)), b.inputs
+	return hex.EncodeToString(b.hash.Sum(nil)), slices.Clip(slices.Clone(b.inputs))
 }
 
 // ShortKey is the part of a content key that stands in paths: as long as

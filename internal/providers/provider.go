@@ -135,14 +135,23 @@ type Input struct {
 	// Name says in words what it is: "script", "source file src/a.c",
 	// "recipe.libgreet".
 	Name string
-	// Digest identifies its content; 16 hexadecimal digits are enough to see
+	// Text is the content itself where it is short enough to be shown
+	// ("version 1.2.0 → 1.3.0"), else 16 digits of its digest: enough to see
 	// that it changed.
-	Digest string
-	// Value is the content itself where it is short enough to be shown:
-	// "version 1.2.0 → 1.3.0".
-	Value string
-	// Address is the object whose key the input is, if it is one.
-	Address addr.Address
+	Text string
+	// Shown tells that Text is the content.
+	Shown bool
+	// Object tells that the input is the key of another object, whose address
+	// is the name.
+	Object bool
+}
+
+// Recorded is how an input is kept in records: `=content`, or a digest.
+func (in Input) Recorded() string {
+	if in.Shown {
+		return "=" + in.Text
+	}
+	return in.Text
 }
 
 // Setting finds the objects of settings kinds (caches, executors).

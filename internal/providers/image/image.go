@@ -204,7 +204,7 @@ func (p *Provider) resolveBase(req providers.ResolveRequest, values providers.Va
 	}
 	s.base = base{Reference: ref.String(), Digest: digest, Transport: how}
 	key.Quiet("base image", digest)
-	key.Explain(providers.Input{Name: "base image", Value: shortDigest(digest), Digest: digest})
+	key.ExplainValue("base image", shortDigest(digest))
 	return nil
 }
 
@@ -260,7 +260,7 @@ func resolveFiles(ctx context.Context, req providers.ResolveRequest, values prov
 		}
 		s.files = append(s.files, file{Target: target, Host: host, Digest: digest})
 		key.Quiet("file "+target, digest)
-		key.Explain(providers.Input{Name: "file " + files[target], Digest: providers.ShortDigest(target + digest)})
+		key.Explain(providers.Input{Name: "file " + files[target], Text: providers.ShortDigest(target + digest)})
 	}
 	return diags
 }

@@ -180,7 +180,7 @@ func (a *assembly) made(ctx context.Context, key *providers.KeyBuilder, title st
 		Platform: a.image.Platform, Archive: artifact.DescriptorOf(summary), Files: summary.Files,
 	}
 	for _, in := range inputs {
-		record.Inputs = append(record.Inputs, artifact.Input{Name: in.Name, Digest: in.Digest})
+		record.Inputs = append(record.Inputs, artifact.Input{Name: in.Name, Digest: in.Recorded()})
 	}
 	if err := a.put(ctx, record, file.Name()); err != nil {
 		return oci.Layer{}, err

@@ -230,7 +230,7 @@ func (p *Provider) planBuild(step *providers.Step, st *stepSpec, req providers.P
 	}
 	st.Script, st.Env, st.Network, st.Platform, st.Source = s.script, s.env, s.network, s.platform, s.source
 	for _, in := range req.Object.Inputs {
-		st.Inputs = append(st.Inputs, artifact.Input{Name: in.Name, Digest: inputDigest(in)})
+		st.Inputs = append(st.Inputs, artifact.Input{Name: in.Name, Digest: in.Recorded()})
 	}
 	if s.source.URL != "" || s.source.Git != "" {
 		step.Download = -1
@@ -240,13 +240,6 @@ func (p *Provider) planBuild(step *providers.Step, st *stepSpec, req providers.P
 			step.Upload = -1
 		}
 	}
-}
-
-func inputDigest(in providers.Input) string {
-	if in.Digest != "" {
-		return in.Digest
-	}
-	return "=" + in.Value
 }
 
 // PlanDestroy has no steps: products in caches are shared and content

@@ -295,11 +295,11 @@ func explainTree(tree archive.Tree) []providers.Input {
 		})
 	}
 	if len(m) > maxExplained {
-		return []providers.Input{{Name: "source", Digest: providers.ShortDigest(string(tree.Digest))}}
+		return []providers.Input{{Name: "source", Text: providers.ShortDigest(string(tree.Digest))}}
 	}
 	inputs := make([]providers.Input, 0, len(m))
 	for _, name := range sortedNames(m) {
-		inputs = append(inputs, providers.Input{Name: what + name, Digest: providers.ShortDigest(string(m[name]))})
+		inputs = append(inputs, providers.Input{Name: what + name, Text: providers.ShortDigest(string(m[name]))})
 	}
 	return inputs
 }
