@@ -50,7 +50,7 @@ func TestLargeDataIsNoNesting(t *testing.T) {
 	for name, src := range map[string]string{
 		"a list":     "locals {\n x = [" + strings.Repeat("-1, [2, {a = 3}],\n", 20000) + "]\n}\n",
 		"an object":  "locals {\n x = {\n" + strings.Repeat("\"a\" = 1 + 2\n", 20000) + "}\n}\n",
-		"a script":   "locals {\n x = <<E\n" + strings.Repeat("if [ $a ]; then echo ((1 + 2)); fi\n}\nb\n", 20000) + "E\n}\n",
+		"a script":   "locals {\n x = <<E\n" + strings.Repeat("if [ $a ]; then echo ((1 + 2)); fi\n}\nb\n", 1000) + "E\n}\n",
 		"a template": "locals {\n x = \"" + strings.Repeat("${local.y}-", 20000) + "\"\n}\n",
 	} {
 		if p := parseSource([]byte(src), "x.hcl"); p.diags.HasErrors() {
