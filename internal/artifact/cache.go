@@ -87,7 +87,7 @@ func OpenCache(ctx context.Context, location string, opts Options) (Cache, error
 
 // checkKey refuses keys that could name anything but a record.
 func checkKey(key string) error {
-	if !keyPattern.MatchString(key) {
+	if !isHex64(key) {
 		return fmt.Errorf("%q is not a content key of 64 hexadecimal digits", abbreviate(key))
 	}
 	return nil

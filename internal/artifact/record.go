@@ -64,10 +64,7 @@ const (
 	maxText    = 1024           // bytes of a name
 )
 
-var (
-	keyPattern  = regexp.MustCompile(`^[0-9a-f]{64}$`)
-	kindPattern = regexp.MustCompile(`^[a-z][a-z0-9._-]{0,63}$`)
-)
+var kindPattern = regexp.MustCompile(`^[a-z][a-z0-9._-]{0,63}$`)
 
 // ParseRecord reads a record as JSON and checks every field that anything relies on.
 // What is larger than 1 MiB is refused. A newer format gives a [*VersionError].
@@ -75,18 +72,20 @@ func ParseRecord(data []byte) (Record, error) {
 	if len(data) > maxRecord {
 		return Record{}, fmt.Errorf("record has more than %d bytes", maxRecord)
 	}
-	var head struct {
-		FormatVersion int `json:"format_version"`
-	}
-	// The version first: what a newer format looks like is not known.
-	if err := json.Unmarshal(data, &head); err != nil {
-		return Record{}, fmt.Errorf("record is not valid JSON: %w", err)
-	}
-	if head.FormatVersion > FormatVersion {
-		return Record{}, &VersionError{Found: head.FormatVersion, Known: FormatVersion}
-	}
 	var r Record
-	if err := json.Unmarshal(data, &r); err != nil {
+	err := json.Unmarshal(data, &r)
+	if err != nil {
+		// A newer format may have other types in the fields known here.
+		var head struct {
+			FormatVersion int `json:"format_version"`
+		}
+		_ = json.Unmarshal(data, &head)
+		r.FormatVersion = head.FormatVersion
+	}
+	switch {
+	case r.FormatVersion > FormatVersion:
+		return Record{}, &VersionError{Found: r.FormatVersion, Known: FormatVersion}
+	case err != nil:
 		return Record{}, fmt.Errorf("record is not valid: %w", err)
 	}
 	return r, r.Validate()
@@ -115,7 +114,7 @@ func (r Record) Validate() error {
 	switch {
 	case r.FormatVersion != FormatVersion:
 		return bad("format_version", r.FormatVersion)
-	case !keyPattern.MatchString(r.Key):
+	case !isHex64(r.Key):
 		return bad("key", r.Key)
 	case !kindPattern.MatchString(r.Kind):
 		return bad("kind", r.Kind)
@@ -167,7 +166,21 @@ func (d Descriptor) validate() error {
 }
 
 func isSHA256(d digest.Digest) bool {
-	return strings.HasPrefix(string(d), "sha256:") && d.Validate() == nil
+	hex, ok := strings.CutPrefix(string(d), "sha256:")
+	return ok && isHex64(hex)
+}
+
+// isHex64 tells whether s is a SHA-256 sum as this program writes it.
+func isHex64(s string) bool {
+	if len(s) != 64 {
+		return false
+	}
+	for _, c := range []byte(s) {
+		if (c < '0' || c > '9') && (c < 'a' || c > 'f') {
+			return false
+		}
+	}
+	return true
 }
 
 // isText tells whether s can be shown to people as it is.
