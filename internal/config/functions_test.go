@@ -5,7 +5,6 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/zclconf/go-cty/cty/function"
 )
 
 func TestFunctionsMeanWhatTheyMeanInTerraform(t *testing.T) {
@@ -116,5 +115,4 @@ target "image" "i" {}
 			t.Errorf("%s: %s", name, diags)
 		}
 	}
-	var _ map[string]function.Function = c.root.decl.base.Functions
 }
