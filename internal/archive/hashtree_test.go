@@ -100,7 +100,7 @@ func TestHashTreeNamesWhatItCannotHash(t *testing.T) {
 		t.Skip("root may read everything")
 	}
 	dir = t.TempDir()
-	writeTree(t, dir, map[string]spec{"secret": {mode: 0o000}})
+	writeTree(t, dir, map[string]spec{"secret": {mode: 0o200}})
 	if _, err := HashTree(context.Background(), dir, HashOptions{}); !errors.Is(err, fs.ErrPermission) || !strings.Contains(err.Error(), "secret") {
 		t.Errorf("unreadable: %v", err)
 	}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sync/atomic"
 )
 
 // Limits bound what reading an archive may cost. Zero fields mean the default, see
@@ -106,7 +107,7 @@ func (x *budgetReader) Read(p []byte) (int, error) {
 
 // ratio judges n bytes that came out so far.
 func (b *budget) ratio(n int64) error {
-	if b.MaxRatio >= 0 && n > ratioFrom && n/max(b.source.n, 1) > b.MaxRatio {
+	if b.MaxRatio >= 0 && n > ratioFrom && n/max(b.source.n.Load(), 1) > b.MaxRatio {
 		return fmt.Errorf("%w: it grows more than %d-fold when unpacked", ErrLimit, b.MaxRatio)
 	}
 	return nil
@@ -128,14 +129,15 @@ func (x *growingReader) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// countingReader counts what is read from the outside.
+// countingReader counts what is read from the outside, which decompressors do in
+// goroutines of their own.
 type countingReader struct {
 	r io.Reader
-	n int64
+	n atomic.Int64
 }
 
 func (c *countingReader) Read(p []byte) (int, error) {
 	n, err := c.r.Read(p)
-	c.n += int64(n)
+	c.n.Add(int64(n))
 	return n, err
 }

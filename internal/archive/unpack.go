@@ -89,7 +89,7 @@ func (x *extractor) run(r io.Reader, expect digest.Digest) (Summary, error) {
 	if err != nil {
 		return Summary{}, err
 	}
-	s.Size, s.Files, s.Skipped = source.n, x.files, x.skipped
+	s.Size, s.Files, s.Skipped = source.n.Load(), x.files, x.skipped
 	if source.hash != nil {
 		s.Digest = source.hash.digest()
 	}
