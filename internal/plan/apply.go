@@ -233,6 +233,7 @@ func (p *planner) collect(out *Plan, decisions []decision) {
 			}
 		}
 		if d.action == NoOp && !p.recordMoved(i) {
+			p.keep(out, i, d)
 			continue
 		}
 		change := p.change(i, d)

@@ -70,6 +70,9 @@ type Plan struct {
 	Forecast Forecast `json:"forecast"`
 	// Selection is how the plan was narrowed, for the reader.
 	Selection Selection `json:"selection,omitzero"`
+	// Kept are the objects that are needed and stay as they are, if the
+	// request asked for them. They are no part of a saved plan.
+	Kept []Kept `json:"-"`
 }
 
 // ConfigID identifies a configuration by what it means: a comment or a moved

@@ -33,6 +33,8 @@ type Request struct {
 	// CPUs and Memory are what the run may use, for the forecast.
 	CPUs   int
 	Memory int64
+	// Explain asks for [Plan.Kept] too.
+	Explain bool
 }
 
 // Moved says that an object has a new address.
