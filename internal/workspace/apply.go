@@ -48,12 +48,30 @@ type Applied struct {
 // Apply locks the state, plans, asks, and applies. What was done is recorded
 // whatever happens; failed steps stand in the report.
 func (w *Workspace) Apply(ctx context.Context, opts ApplyOptions) (*Applied, error) {
-	s, err := w.begin(ctx, operation(opts), opts)
+	early, cancel := untilDrained(ctx, opts.Drain)
+	defer cancel()
+	s, err := w.begin(early, operation(opts), opts)
 	if err != nil {
 		return nil, err
 	}
-	applied, err := s.apply(ctx, opts)
+	applied, err := s.apply(ctx, early, opts)
 	return applied, errors.Join(err, s.end())
+}
+
+// untilDrained is a context that ends with the first interrupt already: for
+// what comes before the first step, where there is nothing to let finish.
+func untilDrained(ctx context.Context, drain <-chan struct{}) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(ctx)
+	if drain != nil {
+		go func() {
+			select {
+			case <-drain:
+				cancel()
+			case <-ctx.Done():
+			}
+		}()
+	}
+	return ctx, cancel
 }
 
 func operation(opts ApplyOptions) string {
@@ -131,10 +149,11 @@ func (s *session) write(ctx context.Context, next *state.State) error {
 	return nil
 }
 
-func (s *session) apply(ctx context.Context, opts ApplyOptions) (*Applied, error) {
-	planned, err := s.w.planFrom(ctx, s.state, nil, opts.PlanOptions)
-	if opts.Saved != nil {
-		planned, err = s.saved(ctx, opts)
+// apply plans and runs. The early context is for what comes before the run.
+func (s *session) apply(ctx, early context.Context, opts ApplyOptions) (*Applied, error) {
+	planned, err := s.planned(early, opts)
+	if err == nil {
+		err = early.Err()
 	}
 	if err != nil {
 		return nil, err
@@ -151,6 +170,14 @@ func (s *session) apply(ctx context.Context, opts ApplyOptions) (*Applied, error
 		}
 	}
 	return out, s.run(ctx, out, opts)
+}
+
+// planned is the saved plan, or a new one.
+func (s *session) planned(ctx context.Context, opts ApplyOptions) (*Planned, error) {
+	if opts.Saved != nil {
+		return s.saved(ctx, opts)
+	}
+	return s.w.planFrom(ctx, s.state, nil, opts.PlanOptions)
 }
 
 // run applies the plan, and records what was done whatever happens.

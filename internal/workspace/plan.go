@@ -19,7 +19,6 @@ import (
 	"esd/internal/plan"
 	"esd/internal/providers"
 	"esd/internal/state"
-	"esd/internal/state/journal"
 )
 
 // PlanOptions says what to plan.
@@ -32,6 +31,8 @@ type PlanOptions struct {
 	// CPUs and Memory override what the executor block says; 0 does not.
 	CPUs   int
 	Memory int64
+	// Explain asks also for what stays as it is, in [plan.Plan.Kept].
+	Explain bool
 }
 
 // Planned is a plan and what it was made from.
@@ -51,16 +52,11 @@ type Planned struct {
 // Plan reads the state and plans. It takes no lock and writes nothing. The
 // error is hcl.Diagnostics where the configuration is the reason.
 func (w *Workspace) Plan(ctx context.Context, opts PlanOptions) (*Planned, error) {
-	recorded, _, err := w.Backend.Read(ctx)
+	recorded, notices, err := w.Recorded(ctx)
 	if err != nil {
 		return nil, err
 	}
-	journals, err := journal.ReadDir(w.journalDir())
-	if err != nil {
-		return nil, err
-	}
-	folded := journal.Fold(recorded, journals)
-	return w.planFrom(ctx, folded.State, folded.Notices, opts)
+	return w.planFrom(ctx, recorded, notices, opts)
 }
 
 func (w *Workspace) planFrom(ctx context.Context, st *state.State, notices []state.Notice, opts PlanOptions) (*Planned, error) {
@@ -80,6 +76,7 @@ func (w *Workspace) planFrom(ctx context.Context, st *state.State, notices []sta
 		Mode: cmp.Or(opts.Mode, plan.Apply), Objects: resolved.Objects, Kind: w.Kinds.Kind, State: st,
 		Targets: opts.Targets, Excludes: opts.Excludes, Replaces: opts.Replaces, NoRefresh: opts.NoRefresh,
 		Outputs: outputs, Config: w.configID(resolved, outputs), ESDVersion: w.opts.Version, CPUs: p.CPUs, Memory: p.Memory,
+		Explain: opts.Explain,
 	}
 	for _, m := range resolved.Evaluated.Moved {
 		request.Moved = append(request.Moved, plan.Moved{From: m.From, To: m.To})

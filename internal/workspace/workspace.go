@@ -78,25 +78,27 @@ func Open(opts Options) (*Workspace, hcl.Diagnostics) {
 	if diags.HasErrors() {
 		return w, diags
 	}
-	dir, err := filepath.Abs(cfg.Dir)
-	if err != nil {
-		return w, append(diags, failure("Cannot find the configuration", err))
+	if err := w.locate(); err != nil {
+		return w, append(diags, failure("Cannot find the state", err))
 	}
-	w.WorkDir = filepath.Join(dir, WorkDirName)
 	w.Kinds = registry.New(registry.Options{
-		Dir: dir, WorkDir: w.WorkDir, Platform: HostPlatform(), Sandbox: opts.Sandbox,
+		Dir: filepath.Dir(w.WorkDir), WorkDir: w.WorkDir, Platform: HostPlatform(), Sandbox: opts.Sandbox,
 		OCI: oci.Options{UserAgent: "esd/" + opts.Version, Meter: opts.Meter},
 	})
 	lock, lockDiags := lockfile.Read(w.LockPath())
-	diags = append(diags, lockDiags...)
-	if lockDiags.HasErrors() {
-		return w, diags
-	}
 	w.lock = lock
-	if w.Backend, err = w.openBackend(); err != nil {
-		return w, append(diags, failure("Invalid state block", err))
+	return w, append(diags, lockDiags...)
+}
+
+// locate finds the working data and the state of a configuration.
+func (w *Workspace) locate() error {
+	dir, err := filepath.Abs(w.Config.Dir)
+	if err != nil {
+		return err
 	}
-	return w, diags
+	w.WorkDir = filepath.Join(dir, WorkDirName)
+	w.Backend, err = w.openBackend()
+	return err
 }
 
 func failure(summary string, err error) *hcl.Diagnostic {

@@ -1,0 +1,169 @@
+package workspace
+
+import (
+	"context"
+	"slices"
+
+	"esd/internal/addr"
+	"esd/internal/plan"
+	"esd/internal/providers"
+	"esd/internal/state"
+)
+
+// Why tells of one object what is to happen to it, and the chain of causes.
+type Why struct {
+	Address string      `json:"address"`
+	Title   string      `json:"title,omitempty"`
+	Action  plan.Action `json:"action"`
+	// Needed tells that somebody needs the object in some form. One that
+	// nobody needs is not even looked for.
+	Needed bool   `json:"needed"`
+	Reason string `json:"reason"`
+	Drift  bool   `json:"drift,omitempty"`
+	// Chain leads from the object to the last cause: an input of its own, or
+	// the change of an object that it depends on, and so on.
+	Chain []WhyLink `json:"chain,omitempty"`
+	// NeededBy leads from an object that needs this one up to a toplevel.
+	NeededBy []string `json:"needed_by,omitempty"`
+	// Dependencies and Users are the direct ones.
+	Dependencies []string `json:"dependencies,omitempty"`
+	Users        []string `json:"users,omitempty"`
+}
+
+// WhyLink is one object in a chain of causes.
+type WhyLink struct {
+	Address string `json:"address"`
+	// Causes are the inputs that differ from what was recorded, in words.
+	Causes []string `json:"causes"`
+}
+
+// Explain says why each object that target names is in the plan, or is not. The
+// plan must have been made with [PlanOptions.Explain].
+func (p *Planned) Explain(target addr.Target) ([]Why, error) {
+	e := explainer{p, map[string]plan.Change{}, map[string]plan.Kept{}, map[string][]string{}}
+	for _, c := range p.Plan.Changes {
+		e.changes[c.Address] = c
+	}
+	for _, k := range p.Plan.Kept {
+		e.kept[k.Address] = k
+	}
+	for _, o := range p.Resolved.Objects {
+		for _, dep := range o.Dependencies {
+			e.users[dep.String()] = append(e.users[dep.String()], o.Address.String())
+		}
+	}
+	var list []Why
+	for _, address := range e.addresses() {
+		if a, err := addr.Parse(address); err == nil && target.Matches(a) {
+			list = append(list, e.explain(a))
+		}
+	}
+	if len(list) == 0 {
+		return nil, &plan.NoSuchObjectError{Option: "why", Target: target, Known: e.addresses()}
+	}
+	return list, nil
+}
+
+type explainer struct {
+	*Planned
+	changes map[string]plan.Change
+	kept    map[string]plan.Kept
+	users   map[string][]string
+}
+
+// addresses are all that is configured or about to go.
+func (e *explainer) addresses() []string {
+	var list []string
+	for _, o := range e.Resolved.Objects {
+		list = append(list, o.Address.String())
+	}
+	for address := range e.changes {
+		list = append(list, address)
+	}
+	slices.Sort(list)
+	return slices.Compact(list)
+}
+
+func (e *explainer) recorded(address string) *state.Object {
+	if e.State == nil {
+		return nil
+	}
+	if c, ok := e.changes[address]; ok && c.From != "" {
+		return e.State.Get(c.From)
+	}
+	return e.State.Get(address)
+}
+
+func (e *explainer) explain(a addr.Address) Why {
+	w := Why{Address: a.String(), Action: plan.NoOp, Users: e.users[a.String()]}
+	o := e.Resolved.Object(a)
+	if o != nil {
+		w.Title = o.Title
+		for _, dep := range o.Dependencies {
+			w.Dependencies = append(w.Dependencies, dep.String())
+		}
+	}
+	change, changes := e.changes[w.Address]
+	kept, isKept := e.kept[w.Address]
+	switch {
+	case changes:
+		w.Action, w.Needed, w.Reason, w.Drift = change.Action, true, change.Reason, change.Drift
+		w.NeededBy = e.upward(change.NeededBy)
+	case isKept:
+		w.Needed, w.Reason, w.NeededBy = true, kept.Reason, e.upward(kept.NeededBy)
+	case o != nil && o.Key == "":
+		w.Reason = "carries settings only; there is nothing to do for it"
+	default:
+		w.Reason = "nothing that is missing needs it, so it was not looked for"
+	}
+	if o != nil {
+		w.Chain = e.chain(o)
+	}
+	return w
+}
+
+// chain follows the first reason of each change downward.
+func (e *explainer) chain(o *providers.Object) []WhyLink {
+	var chain []WhyLink
+	for o != nil {
+		causes, cause := plan.Explain(e.recorded(o.Address.String()), o)
+		if len(causes) == 0 {
+			break
+		}
+		chain = append(chain, WhyLink{o.Address.String(), causes})
+		if cause == "" {
+			break
+		}
+		a, err := addr.Parse(cause)
+		if err != nil {
+			break
+		}
+		o = e.Resolved.Object(a)
+	}
+	return chain
+}
+
+// upward follows who needs whom up to a toplevel.
+func (e *explainer) upward(address string) []string {
+	var list []string
+	for address != "" && !slices.Contains(list, address) {
+		list = append(list, address)
+		next := e.changes[address].NeededBy
+		if next == "" {
+			next = e.kept[address].NeededBy
+		}
+		address = next
+	}
+	return list
+}
+
+// Why plans and explains.
+func (w *Workspace) Why(ctx context.Context, target addr.Target, opts PlanOptions) ([]Why, *Planned, error) {
+	opts.Explain = true
+	planned, err := w.Plan(ctx, opts)
+	if err != nil {
+		return nil, nil, err
+	}
+	list, err := planned.Explain(target)
+	return list, planned, err
+}
