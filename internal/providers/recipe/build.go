@@ -7,7 +7,6 @@ import (
 	"os"
 	"path"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -71,7 +70,7 @@ type workshop struct {
 	root    string   // what the script knows as the root of prefixes
 	rootDir string   // the directory of this machine behind it
 	scratch string   // below root: the script and the source
-	needed  []string // packages that the build can see, by base
+	needed  []string // packages that the build can see, by base, the nearest first
 }
 
 // inside is a path as the script knows it, host as this machine does.
@@ -166,20 +165,10 @@ func (j *job) environment(w *workshop) []string {
 	if j.place.real {
 		vars["HOME"] = w.inside(w.scratch)
 	}
-	needed := slices.Sorted(slices.Values(w.needed))
-	search := func(sub ...string) string {
-		var dirs []string
-		for _, base := range needed {
-			for _, s := range sub {
-				dirs = append(dirs, w.inside(base, s))
-			}
-		}
-		return strings.Join(dirs, ":")
-	}
-	if len(needed) > 0 {
-		vars["PATH"] = search("bin") + ":" + vars["PATH"]
-		vars["CMAKE_PREFIX_PATH"] = search("")
-		vars["PKG_CONFIG_PATH"] = search("lib/pkgconfig", "share/pkgconfig")
+	if len(w.needed) > 0 {
+		vars["PATH"] = w.search("bin") + ":" + vars["PATH"]
+		vars["CMAKE_PREFIX_PATH"] = w.search("")
+		vars["PKG_CONFIG_PATH"] = w.search("lib/pkgconfig", "share/pkgconfig")
 	}
 	for name, value := range j.step.Env {
 		vars[name] = value
@@ -192,6 +181,29 @@ func (j *job) environment(w *workshop) []string {
 		env = append(env, name+"="+vars[name])
 	}
 	return env
+}
+
+// maxSearch bounds a search path, in bytes: the kernel refuses to start a
+// program with a longer variable than 128 KiB (MAX_ARG_STRLEN).
+const maxSearch = 96 << 10
+
+// search is a search path with directories of all needed packages, the nearest
+// first; those farthest away are left out where there are too many.
+func (w *workshop) search(sub ...string) string {
+	var path strings.Builder
+	for _, base := range w.needed {
+		for _, s := range sub {
+			dir := w.inside(base, s)
+			if path.Len()+len(dir) >= maxSearch {
+				return path.String()
+			}
+			if path.Len() > 0 {
+				path.WriteByte(':')
+			}
+			path.WriteString(dir)
+		}
+	}
+	return path.String()
 }
 
 // keep packs the product and puts it into the caches that take it.

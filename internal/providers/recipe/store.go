@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 
@@ -128,14 +129,15 @@ func (p place) remove(base string) error {
 }
 
 // closure lists the packages that must be there for the needs to work: the
-// needs and all that those need to run. It fails if one is not there.
+// needs, in their order, then what those need to run, and so on. It fails if
+// one is not there.
 func (p place) closure(needs []need) ([]string, error) {
 	var bases []string
 	seen := map[string]bool{}
-	stack := append([]need(nil), needs...)
-	for len(stack) > 0 {
-		n := stack[len(stack)-1]
-		stack = stack[:len(stack)-1]
+	queue := slices.Clone(needs)
+	for len(queue) > 0 {
+		n := queue[0]
+		queue = queue[1:]
 		if seen[n.Base] {
 			continue
 		}
@@ -147,7 +149,7 @@ func (p place) closure(needs []need) ([]string, error) {
 		bases = append(bases, n.Base)
 		for _, dep := range i.Needs {
 			if !dep.BuildOnly {
-				stack = append(stack, dep)
+				queue = append(queue, dep)
 			}
 		}
 	}
