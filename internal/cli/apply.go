@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/hashicorp/hcl/v2"
 	"github.com/spf13/cobra"
 
 	"esd/internal/apply"
@@ -32,15 +33,21 @@ func newApplyCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "apply [PATH|PLANFILE]",
 		Short: "Do what is missing",
-		Long: "Plans, asks, and does what is missing, in parallel. With a plan that was saved by `esd plan --out`, it does exactly that,\n" +
-			"without asking, or refuses when the state or the configuration has moved on.\n\n" +
-			"The first interrupt lets running steps finish and starts nothing more; the second ends them. Nothing that was finished\n" +
-			"is lost either way.",
-		Args: atMostOne("path"),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			c.path = first(args)
-			return c.run(cmd.Context())
-		},
+		Long: `Plans, asks, and does what is missing, in parallel. With a plan that was saved
+by esd plan --out it does exactly that, without asking, or refuses when the
+state or the configuration has moved on.
+
+The first interrupt (^C) lets running steps finish and starts nothing more; the
+second ends them. Nothing that was finished is lost either way: the next plan
+starts from there.`,
+		Example: `  esd apply
+  esd apply --auto-approve examples/quickstart.hcl
+  esd apply plan.esd                   what was saved with esd plan --out plan.esd
+  esd apply --replace recipe.greet     build it again although it is as wanted
+  esd apply --format=json              an event a line, for programs`,
+		Args:              atMostOne("path"),
+		ValidArgsFunction: completePaths,
+		RunE:              c.runE,
 	}
 	c.addRefresh(cmd)
 	c.addApply(cmd)
@@ -52,13 +59,17 @@ func newDestroyCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "destroy [PATH]",
 		Short: "Remove what was published, and forget what is recorded",
-		Long: "Removes what targets have published and empties the state. Products in caches stay: they are shared, and found again\n" +
-			"by their content keys.",
-		Args: atMostOne("path"),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			c.path = first(args)
-			return c.run(cmd.Context())
-		},
+		Long: `Removes what targets have published and empties the state. Products in caches
+stay: they are shared, and found again by their content keys.
+
+What a block protects with lifecycle { prevent_destroy = true } is not removed:
+the command refuses then.`,
+		Example: `  esd plan --destroy     see what would go
+  esd destroy
+  esd destroy --target 'target.image.lab["zen3"]'`,
+		Args:              atMostOne("path"),
+		ValidArgsFunction: completePaths,
+		RunE:              c.runE,
 	}
 	c.addApply(cmd)
 	return cmd
@@ -66,17 +77,27 @@ func newDestroyCommand(a *app) *cobra.Command {
 
 func (c *applyCommand) addApply(cmd *cobra.Command) {
 	c.planOptions.add(cmd)
-	c.format.add(cmd, "`json`: one event a line", "json")
+	c.format.add(cmd, "`json`: one event a line (default: for people)", formatJSON)
 	f := cmd.Flags()
 	f.BoolVar(&c.autoApprove, "auto-approve", false, "do not ask")
 	f.BoolVar(&c.failFast, "fail-fast", false, "start nothing more after the first failure")
 	f.StringVar(&c.lockTimeout, "lock-timeout", "", "how long to wait for the lock of the state, as `5m` (default: do not wait)")
 }
 
-func (c *applyCommand) run(ctx context.Context) error {
-	if err := c.format.check("json"); err != nil {
+// runE is not interruptible as a whole: an apply drains at the first
+// interrupt.
+func (c *applyCommand) runE(cmd *cobra.Command, args []string) error {
+	c.path = first(args)
+	if err := c.format.check(formatJSON); err != nil {
 		return err
 	}
+	out := c.newFollower()
+	err := c.run(cmd.Context(), out)
+	out.tell(err, c.files())
+	return errors.Join(err, out.stop())
+}
+
+func (c *applyCommand) run(ctx context.Context, out *follower) error {
 	opts, err := c.options()
 	if err != nil {
 		return err
@@ -85,9 +106,9 @@ func (c *applyCommand) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	out := c.follow(&opts)
+	c.follow(&opts, out)
 	applied, err := w.Apply(ctx, opts)
-	return errors.Join(c.report(applied, err, out), out.stop())
+	return c.report(applied, err, out)
 }
 
 // options turns the command line into what is asked of the workspace.
@@ -135,17 +156,32 @@ func (f *follower) stop() error {
 	return p.Stop()
 }
 
-// follow sets up how the run is shown.
-func (c *applyCommand) follow(opts *workspace.ApplyOptions) *follower {
+// tell puts an error into the stream, so that whoever reads only that knows
+// why a run ended.
+func (f *follower) tell(err error, files map[string]*hcl.File) {
+	var diags hcl.Diagnostics
+	switch {
+	case f.stream == nil || err == nil || err.Error() == "":
+	case errors.As(err, &diags):
+		f.stream.Diagnostics(diags, files)
+	default:
+		f.stream.Error(err)
+	}
+}
+
+func (c *applyCommand) newFollower() *follower {
 	f := &follower{}
-	if c.format == "json" {
+	if c.format == formatJSON {
 		f.stream = view.NewStream(c.io.Out, Version, view.Clock{})
 		f.progress = f.stream
 	}
+	return f
+}
+
+// follow sets up how the run is shown.
+func (c *applyCommand) follow(opts *workspace.ApplyOptions, f *follower) {
 	opts.Notice = func(n state.Notice) { c.notices([]state.Notice{n}) }
-	opts.Waiting = func(e *backend.LockedError) {
-		_ = view.Note(c.io.Err, "Waiting for the lock of the state: "+e.Error(), c.io.ErrView)
-	}
+	opts.Waiting = c.waiting
 	opts.Confirm = func(p *workspace.Planned) (bool, error) { return c.confirm(p, opts, f) }
 	opts.Events = func(e apply.Event) {
 		if f.progress == nil {
@@ -153,7 +189,6 @@ func (c *applyCommand) follow(opts *workspace.ApplyOptions) *follower {
 		}
 		f.progress.Event(e)
 	}
-	return f
 }
 
 // newProgress shows a run on the terminal, or in a log.
@@ -168,6 +203,7 @@ func (c *applyCommand) newProgress() view.Progress {
 func (c *applyCommand) confirm(p *workspace.Planned, opts *workspace.ApplyOptions, f *follower) (bool, error) {
 	c.warn(p.Warnings)
 	if f.stream != nil {
+		f.stream.Diagnostics(p.Warnings, c.files())
 		f.stream.Plan(p.Plan)
 		return true, nil
 	}
@@ -180,26 +216,40 @@ func (c *applyCommand) confirm(p *workspace.Planned, opts *workspace.ApplyOption
 	return c.ask(p.Plan)
 }
 
-// ask wants exactly "yes", as Terraform does.
+// ask asks whether to do what the plan says.
 func (c *applyCommand) ask(p *plan.Plan) (bool, error) {
-	question := "Do this?"
 	if p.Mode == plan.Destroy {
-		question = "Really destroy all of this?"
+		return c.askYes("Really destroy all of this?")
 	}
-	if err := view.Prompt(c.io.Err, question+" Only \"yes\" will be accepted: ", c.io.ErrView); err != nil {
+	return c.askYes("Do this?")
+}
+
+// askYes wants exactly "yes", as Terraform does.
+func (a *app) askYes(question string) (bool, error) {
+	if err := view.Prompt(a.io.Err, question+" Only \"yes\" will be accepted: ", a.io.ErrView); err != nil {
 		return false, err
 	}
 	answers := make(chan string, 1)
 	go func() {
-		line, _ := bufio.NewReader(c.io.In).ReadString('\n') // the end of the input is a no
+		line, _ := bufio.NewReader(a.io.In).ReadString('\n') // the end of the input is a no
 		answers <- strings.TrimSpace(line)
 	}()
 	select {
 	case answer := <-answers:
 		return answer == "yes", nil
-	case <-c.drain:
-		return false, nil
+	case <-a.drain:
+		_ = view.Text(a.io.Err, "", a.io.ErrView) // the prompt has no line break
+		return false, context.Canceled
 	}
+}
+
+// waiting tells, once, who holds the lock.
+func (a *app) waiting(e *backend.LockedError) {
+	if a.waited {
+		return
+	}
+	a.waited = true
+	_ = view.Note(a.io.Err, "Waiting for the lock of the state: "+e.Error(), a.io.ErrView)
 }
 
 // report shows how the run has ended and gives the exit code.
@@ -211,7 +261,10 @@ func (c *applyCommand) report(applied *workspace.Applied, err error, f *follower
 		return err
 	}
 	if applied.Declined {
-		return errors.Join(err, &codeError{ExitDeclined, errors.New("nothing was done: the plan was not agreed to")})
+		if err != nil {
+			return err
+		}
+		return &codeError{ExitDeclined, errors.New("nothing was done: the plan was not agreed to")}
 	}
 	if applied.Report == nil {
 		if err == nil && f.stream == nil {

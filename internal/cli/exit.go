@@ -19,6 +19,7 @@ const (
 	ExitPartly      = 6   // some steps failed; what could be done was done and recorded
 	ExitDeclined    = 7   // the plan was not agreed to
 	ExitInterrupted = 130 // interrupted; what was done is recorded
+	ExitReaderGone  = 141 // nobody reads the results any more
 )
 
 // ExitCodes is the documented table, in the order of the codes.
@@ -36,6 +37,7 @@ var ExitCodes = []struct {
 	{ExitPartly, "partly failed", "Some steps failed. What did not depend on them was done and recorded; the next plan starts from there."},
 	{ExitDeclined, "declined", "The plan was not agreed to; nothing was done."},
 	{ExitInterrupted, "interrupted", "The run was interrupted. What was done is recorded; the next plan starts from there."},
+	{ExitReaderGone, "reader gone", "Nobody reads the results any more, as in `esd plan | head`. Nothing is said of it."},
 }
 
 // codeError ends the program with a code. Err may be nil: all is said already.

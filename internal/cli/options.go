@@ -2,6 +2,7 @@ package cli
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/hashicorp/hcl/v2"
@@ -20,23 +21,50 @@ type configOptions struct {
 	sandbox        string
 }
 
+// add adds the options for commands that take PATH as argument.
 func (o *configOptions) add(cmd *cobra.Command) {
 	cmd.Flags().StringArrayVar(&o.vars, "var", nil, "set a variable: `NAME=VALUE` (repeatable)")
 	cmd.Flags().StringArrayVar(&o.varFiles, "var-file", nil, "read variables from `FILE` (repeatable)")
 }
 
+// addWithPath adds the options for commands whose arguments are something else
+// than PATH.
+func (o *configOptions) addWithPath(cmd *cobra.Command) {
+	o.add(cmd)
+	o.addPath(cmd)
+}
+
+func (o *configOptions) addPath(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&o.path, "config", "", "the configuration: a directory or a .hcl file, `PATH` (default: the working directory)")
+}
+
 // open opens the configuration and shows its warnings.
 func (a *app) open(o configOptions) (*workspace.Workspace, error) {
-	w, diags := workspace.Open(workspace.Options{
-		Path: o.path, Vars: o.vars, VarFiles: o.varFiles, Environ: a.io.Getenv, EnvironAll: a.io.Environ,
-		Version: Version, Sandbox: o.sandbox,
-	})
+	w, diags := workspace.Open(a.workspaceOptions(o))
 	a.workspace = w
 	if diags.HasErrors() {
 		return w, diags
 	}
 	a.warn(diags)
 	return w, nil
+}
+
+// openState opens a configuration for its state only; its mistakes matter only
+// where they hide the state.
+func (a *app) openState(o configOptions) (*workspace.Workspace, error) {
+	w, diags := workspace.OpenState(a.workspaceOptions(o))
+	a.workspace = w
+	if diags.HasErrors() {
+		return w, diags
+	}
+	return w, nil
+}
+
+func (a *app) workspaceOptions(o configOptions) workspace.Options {
+	return workspace.Options{
+		Path: o.path, Vars: o.vars, VarFiles: o.varFiles, Environ: a.io.Getenv, EnvironAll: a.io.Environ,
+		Version: Version, Sandbox: o.sandbox,
+	}
 }
 
 func (a *app) warn(diags hcl.Diagnostics) {
@@ -61,12 +89,21 @@ func (o *planOptions) add(cmd *cobra.Command) {
 	f.StringArrayVar(&o.excludes, "exclude", nil, "not this `ADDRESS`, nor what needs it (repeatable)")
 	f.IntVar(&o.jobs, "jobs", 0, "how many processors steps may occupy together (default: the executor's, else all)")
 	f.StringVar(&o.memory, "memory", "", "how much memory steps may occupy together, as `4GiB` (default: the executor's, else no limit)")
-	f.StringVar(&o.sandbox, "sandbox", "", "how builds are kept apart from the machine: `namespace` or none (default: the best that there is)")
+	addSandbox(cmd, &o.sandbox)
+	complete := completeAddresses(&o.configOptions)
+	_ = cmd.RegisterFlagCompletionFunc("target", complete)
+	_ = cmd.RegisterFlagCompletionFunc("exclude", complete)
+}
+
+func addSandbox(cmd *cobra.Command, to *string) {
+	cmd.Flags().StringVar(to, "sandbox", "", "how builds are kept apart from the machine: `namespace` or none (default: the best that there is)")
+	_ = cmd.RegisterFlagCompletionFunc("sandbox", cobra.FixedCompletions([]string{"namespace", "none"}, cobra.ShellCompDirectiveNoFileComp))
 }
 
 func (o *planOptions) addRefresh(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.StringArrayVar(&o.replaces, "replace", nil, "make this `ADDRESS` anew although it is as wanted (repeatable)")
+	_ = cmd.RegisterFlagCompletionFunc("replace", completeAddresses(&o.configOptions))
 	f.BoolVar(&o.refresh, "refresh", true, "ask caches and registries what they have; --refresh=false trusts the state")
 	f.BoolVar(&o.refreshOnly, "refresh-only", false, "only make the state match what caches and registries have")
 }
@@ -103,6 +140,11 @@ func (o *planOptions) parse() (workspace.PlanOptions, error) {
 // format is what --format says.
 type format string
 
+const (
+	formatJSON     = "json"
+	formatMarkdown = "markdown"
+)
+
 func (f *format) add(cmd *cobra.Command, usage string, allowed ...string) {
 	cmd.Flags().StringVar((*string)(f), "format", "", usage)
 	_ = cmd.RegisterFlagCompletionFunc("format", func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
@@ -116,7 +158,7 @@ func (f format) check(allowed ...string) error {
 			return nil
 		}
 	}
-	return usageError(fmt.Errorf("--format %s is not known; %v are", f, allowed))
+	return usageError(fmt.Errorf("--format=%s is not known here; --format=%s is", f, strings.Join(allowed, " or --format=")))
 }
 
 func parseTimeout(option, s string) (time.Duration, error) {

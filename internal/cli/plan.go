@@ -26,17 +26,25 @@ func newPlanCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "plan [PATH]",
 		Short: "Show what apply would do, why, and what it costs",
-		Long: "Compares the configuration with the state and with what caches and registries really hold, and shows what is missing.\n" +
-			"A plan takes no lock and writes nothing, but for the file that --out names.",
-		Args: atMostOne("path"),
-		RunE: func(cmd *cobra.Command, args []string) error {
+		Long: `Compares the configuration with the state and with what caches and registries
+really hold, and shows what is missing.
+
+A plan takes no lock and writes nothing, but for the file that --out names.`,
+		Example: `  esd plan
+  esd plan --out plan.esd           save it; esd apply plan.esd does exactly that
+  esd plan --target recipe.greet    only this and what it needs
+  esd plan --format=markdown        a comment for a merge request
+  esd plan --detailed-exitcode      0: nothing to do, 2: changes`,
+		Args:              atMostOne("path"),
+		ValidArgsFunction: completePaths,
+		RunE: a.run(func(ctx context.Context, args []string) error {
 			c.path = first(args)
-			return c.run(cmd.Context())
-		},
+			return c.run(ctx)
+		}),
 	}
 	c.planOptions.add(cmd)
 	c.addRefresh(cmd)
-	c.format.add(cmd, "`json` or markdown", "json", "markdown")
+	c.format.add(cmd, "`json` or markdown (default: for people)", formatJSON, formatMarkdown)
 	cmd.Flags().StringVar(&c.out, "out", "", "save the plan to `FILE`, for `esd apply FILE`")
 	cmd.Flags().BoolVar(&c.detailedExitCode, "detailed-exitcode", false, "exit with 2 when there are changes")
 	cmd.Flags().BoolVar(&c.destroy, "destroy", false, "plan to destroy everything that is recorded")
@@ -44,9 +52,7 @@ func newPlanCommand(a *app) *cobra.Command {
 }
 
 func (c *planCommand) run(ctx context.Context) error {
-	ctx, cancel := c.interruptible(ctx)
-	defer cancel()
-	if err := c.format.check("json", "markdown"); err != nil {
+	if err := c.format.check(formatJSON, formatMarkdown); err != nil {
 		return err
 	}
 	opts, err := c.parse()
@@ -82,9 +88,9 @@ func (c *planCommand) run(ctx context.Context) error {
 
 func (c *planCommand) show(planned *workspace.Planned) error {
 	switch c.format {
-	case "json":
+	case formatJSON:
 		return view.PlanJSON(c.io.Out, planned.Plan)
-	case "markdown":
+	case formatMarkdown:
 		return view.PlanMarkdown(c.io.Out, planned.Plan, view.MarkdownOptions{})
 	}
 	if err := view.Plan(c.io.Out, planned.Plan, c.io.OutView); err != nil || c.out == "" {
