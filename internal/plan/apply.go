@@ -105,7 +105,7 @@ func (p *planner) pass(roots []int) ([]decision, []int, error) {
 func (p *planner) decide(i int, demand []providers.Form, d *decision) error {
 	o, obs, recorded := p.objects[i], p.observed[p.objects[i].Address], p.recorded[i]
 	d.demanded = true
-	replace := matchesAny(p.req.Replaces, o.Address)
+	replace := p.selectors.replaces.has(o.Address)
 	lacking := slices.DeleteFunc(slices.Clone(demand), func(f providers.Form) bool {
 		_, exists := obs.Forms[f]
 		return exists && !replace
@@ -339,8 +339,8 @@ func providersOf(need providers.Need, steps []providers.Step) []string {
 
 // selected reports whether a recorded object is within the user's selection.
 func (p *planner) selected(a addr.Address) bool {
-	if matchesAny(p.req.Excludes, a) {
+	if p.selectors.excludes.has(a) {
 		return false
 	}
-	return len(p.req.Targets) == 0 || matchesAny(p.req.Targets, a)
+	return len(p.req.Targets) == 0 || p.selectors.targets.has(a)
 }

@@ -13,17 +13,18 @@ import (
 
 // planner is one planning run. Everything but observe is pure.
 type planner struct {
-	req      Request
-	objects  []*providers.Object // those with something to plan
-	index    map[addr.Address]int
-	provider []providers.Provider
-	recorded []*state.Object // by object; nil for none
-	users    [][]int32       // objects that depend on each
-	settings providers.Setting
-	observed map[addr.Address]providers.Observation
-	asked    []bool // by object: observed knows, or knows of nothing
-	moves    []Change
-	state    map[string]*state.Object
+	req       Request
+	objects   []*providers.Object // those with something to plan
+	index     map[addr.Address]int
+	provider  []providers.Provider
+	recorded  []*state.Object // by object; nil for none
+	users     [][]int32       // objects that depend on each
+	settings  providers.Setting
+	observed  map[addr.Address]providers.Observation
+	asked     []bool // by object: observed knows, or knows of nothing
+	moves     []Change
+	selectors selectors
+	state     map[string]*state.Object
 }
 
 // Make plans. It asks the providers what exists, as far as that matters, and
@@ -58,7 +59,7 @@ func newPlanner(req Request) (*planner, error) {
 	p := &planner{
 		req: req, index: make(map[addr.Address]int, len(req.Objects)),
 		observed: map[addr.Address]providers.Observation{}, settings: NewSettings(req.Objects),
-		state: map[string]*state.Object{},
+		state: map[string]*state.Object{}, selectors: newSelectors(req),
 	}
 	if req.State != nil {
 		for address, o := range req.State.Objects {
@@ -174,51 +175,42 @@ func isPackage(provider providers.Provider) bool { return provider.DefaultForm()
 // toplevels are the objects that the plan is about: targets, packages that
 // nothing else uses, and whatever the user named.
 func (p *planner) toplevels() ([]int, error) {
+	if err := p.checkNamed(); err != nil {
+		return nil, err
+	}
 	excluded := p.excluded()
 	var roots []int
-	hit := make([]bool, len(p.req.Targets))
 	for i, o := range p.objects {
 		if excluded[i] {
 			continue
 		}
 		wanted := !isPackage(p.provider[i]) || len(p.users[i]) == 0
 		if len(p.req.Targets) > 0 {
-			wanted = false
-			for t, target := range p.req.Targets {
-				if target.Matches(o.Address) {
-					wanted, hit[t] = true, true
-				}
-			}
+			wanted = p.selectors.targets.has(o.Address)
 		}
-		if wanted || matchesAny(p.req.Replaces, o.Address) {
+		if wanted || p.selectors.replaces.has(o.Address) {
 			roots = append(roots, i)
 		}
 	}
-	for t, target := range p.req.Targets {
-		if !hit[t] && !p.recordedMatch(target) && !excludedMatch(p, excluded, target) {
-			return nil, &NoSuchObjectError{Option: "--target", Target: target, Known: p.addresses()}
-		}
-	}
-	return roots, p.checkNamed()
+	return roots, nil
 }
 
-func excludedMatch(p *planner, excluded []bool, target addr.Target) bool {
-	for i, o := range p.objects {
-		if excluded[i] && target.Matches(o.Address) {
-			return true
-		}
-	}
-	return false
-}
-
-// checkNamed refuses --exclude and --replace of what does not exist.
+// checkNamed refuses options that name what neither the configuration nor the
+// state has.
 func (p *planner) checkNamed() error {
-	for option, targets := range map[string][]addr.Target{"--exclude": p.req.Excludes, "--replace": p.req.Replaces} {
-		for _, target := range targets {
-			known := slices.ContainsFunc(p.objects, func(o *providers.Object) bool { return target.Matches(o.Address) })
-			if !known && !p.recordedMatch(target) {
-				return &NoSuchObjectError{Option: option, Target: target, Known: p.addresses()}
-			}
+	var known []addr.Address
+	for _, o := range p.objects {
+		known = append(known, o.Address)
+	}
+	for address := range p.state {
+		known = append(known, addressOf(address))
+	}
+	for _, named := range []struct {
+		option  string
+		targets []addr.Target
+	}{{"--target", p.req.Targets}, {"--exclude", p.req.Excludes}, {"--replace", p.req.Replaces}} {
+		if target, missing := unmatched(named.targets, known); missing {
+			return &NoSuchObjectError{Option: named.option, Target: target, Known: p.addresses()}
 		}
 	}
 	return nil
@@ -246,7 +238,7 @@ func (p *planner) addresses() []string {
 func (p *planner) excluded() []bool {
 	out := make([]bool, len(p.objects))
 	for i, o := range p.objects { // dependencies stand before
-		if matchesAny(p.req.Excludes, o.Address) {
+		if p.selectors.excludes.has(o.Address) {
 			out[i] = true
 		}
 		for _, dep := range o.Dependencies {
@@ -256,10 +248,6 @@ func (p *planner) excluded() []bool {
 		}
 	}
 	return out
-}
-
-func matchesAny(targets []addr.Target, a addr.Address) bool {
-	return slices.ContainsFunc(targets, func(t addr.Target) bool { return t.Matches(a) })
 }
 
 func selection(req Request) Selection {
