@@ -129,6 +129,7 @@ func (s *session) open(ctx context.Context) error {
 			return err
 		}
 	}
+	s.w.sweep()
 	return journal.Remove(folded.Done)
 }
 

@@ -68,10 +68,11 @@ func (j *job) cached(ctx context.Context) (artifact.Cache, artifact.Record, cach
 			return nil, artifact.Record{}, settings, false, err
 		}
 		record, err := c.Get(ctx, j.run.Key)
+		var corrupt *artifact.CorruptError
 		switch {
 		case err == nil:
 			return c, record, settings, true, nil
-		case errors.Is(err, artifact.ErrNotFound):
+		case errors.Is(err, artifact.ErrNotFound), errors.As(err, &corrupt):
 			continue
 		default:
 			return nil, record, settings, false, fromCache(settings, err)
@@ -97,7 +98,12 @@ func (j *job) fetch(ctx context.Context) (providers.Result, error) {
 	if !ok {
 		return providers.Result{}, fmt.Errorf("%s is in no cache any more; the next plan will build it", j.step.Base)
 	}
-	return j.install(ctx, c, record, settings)
+	result, err := j.install(ctx, c, record, settings)
+	var corrupt *artifact.CorruptError
+	if errors.As(err, &corrupt) {
+		err = fmt.Errorf("%w; run the same command again to build it anew", err)
+	}
+	return result, err
 }
 
 // install unpacks a product into the place, unless it stands there.

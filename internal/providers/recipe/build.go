@@ -22,38 +22,28 @@ import (
 const logLimit = 64 << 20
 
 // build makes the product and puts it into the caches, unless one has it.
+//
+// The product stands installed on this machine before it goes to the caches:
+// where those cannot be reached, or esd is killed, the next run finds it and
+// does not build again.
 func (j *job) build(ctx context.Context) (providers.Result, error) {
 	if !j.step.Replace {
-		c, record, settings, ok, err := j.cached(ctx)
-		if err != nil {
-			return providers.Result{}, err
-		}
-		if ok {
-			result, err := j.install(ctx, c, record, settings)
-			result.Reused = true
+		result, ok, err := j.fromCache(ctx)
+		if ok || err != nil {
 			return result, err
 		}
 	}
-	if host := j.provider.opts.Platform; j.step.Platform != host {
-		return providers.Result{}, fmt.Errorf("%s is to be built for %s, and this machine is %s: build it on such a machine, "+
-			"or share a cache with one", j.step.Base, j.step.Platform, host)
+	var took sandbox.Result
+	if i, ok := j.place.read(j.step.Base); !ok || i.Key != j.run.Key || j.step.Replace {
+		var err error
+		if took, err = j.make(ctx); err != nil {
+			return providers.Result{}, err
+		}
+	} else {
+		fmt.Fprintf(j.run.Log, "esd: %s was built before and is in no cache yet\n", j.step.Base)
 	}
-	if err := j.place.remove(j.step.Base); err != nil {
-		return providers.Result{}, err
-	}
-	w, err := j.prepare(ctx)
+	record, err := j.keep(ctx, took)
 	if err != nil {
-		return providers.Result{}, err
-	}
-	took, err := j.runScript(ctx, w)
-	if err != nil {
-		return providers.Result{}, err
-	}
-	record, err := j.keep(ctx, w, took)
-	if err != nil {
-		return providers.Result{}, err
-	}
-	if err := j.settle(w); err != nil {
 		return providers.Result{}, err
 	}
 	result := providers.Result{Attributes: j.attributes(record), PeakMemory: took.MaxRSS, Size: record.Archive.Size}
@@ -63,6 +53,42 @@ func (j *job) build(ctx context.Context) (providers.Result, error) {
 		}
 	}
 	return result, nil
+}
+
+// fromCache installs the product from a cache; false if none has it whole.
+func (j *job) fromCache(ctx context.Context) (providers.Result, bool, error) {
+	c, record, settings, ok, err := j.cached(ctx)
+	if !ok || err != nil {
+		return providers.Result{}, false, err
+	}
+	result, err := j.install(ctx, c, record, settings)
+	var corrupt *artifact.CorruptError
+	if errors.As(err, &corrupt) {
+		fmt.Fprintf(j.run.Log, "esd: %v; building it anew\n", err)
+		return providers.Result{}, false, nil
+	}
+	result.Reused = true
+	return result, err == nil, err
+}
+
+// make runs the script and installs what it made.
+func (j *job) make(ctx context.Context) (sandbox.Result, error) {
+	if host := j.provider.opts.Platform; j.step.Platform != host {
+		return sandbox.Result{}, fmt.Errorf("%s is to be built for %s, and this machine is %s: build it on such a machine, "+
+			"or share a cache with one", j.step.Base, j.step.Platform, host)
+	}
+	if err := j.place.remove(j.step.Base); err != nil {
+		return sandbox.Result{}, err
+	}
+	w, err := j.prepare(ctx)
+	if err != nil {
+		return sandbox.Result{}, err
+	}
+	took, err := j.runScript(ctx, w)
+	if err != nil {
+		return took, err
+	}
+	return took, j.settle(w)
 }
 
 // workshop is the surroundings of one build.
@@ -207,7 +233,7 @@ func (w *workshop) search(sub ...string) string {
 }
 
 // keep packs the product and puts it into the caches that take it.
-func (j *job) keep(ctx context.Context, w *workshop, took sandbox.Result) (artifact.Record, error) {
+func (j *job) keep(ctx context.Context, took sandbox.Result) (artifact.Record, error) {
 	if err := os.MkdirAll(j.provider.tmpDir(), 0o755); err != nil {
 		return artifact.Record{}, err
 	}
@@ -218,7 +244,7 @@ func (j *job) keep(ctx context.Context, w *workshop, took sandbox.Result) (artif
 	defer os.Remove(file.Name())
 	defer file.Close()
 	summary, err := archive.Pack(ctx, file, archive.PackOptions{
-		Root: w.host(j.step.Base), At: j.inArchive(), Compression: archive.Zstd,
+		Root: j.place.path(j.step.Base), At: j.inArchive(), Compression: archive.Zstd,
 		MTime: time.Unix(sourceDateEpoch, 0), Relocate: j.place.out(),
 	})
 	if err != nil {

@@ -213,6 +213,7 @@ func needOf(o *providers.Object) need {
 
 func (p *Provider) planFetch(step *providers.Step, st *stepSpec, obs providers.Observation) {
 	step.Op, step.Title = opFetch, "fetch "+st.Name+" "+st.Version
+	step.Provides = []providers.Form{providers.Installed}
 	if f, ok := obs.Data.(found); ok && f.cache.Remote() {
 		step.Download = f.record.Archive.Size
 	}
