@@ -22,7 +22,7 @@ func (p *Provider) Apply(ctx context.Context, run providers.Run) (providers.Resu
 	if err := json.Unmarshal(run.Spec, &st); err != nil {
 		return providers.Result{}, fmt.Errorf("the plan is damaged: %w", err)
 	}
-	box, err := choose(ctx, st.Sandbox)
+	box, why, err := choose(ctx, st.Sandbox)
 	if err != nil {
 		return providers.Result{}, err
 	}
@@ -40,7 +40,7 @@ func (p *Provider) Apply(ctx context.Context, run providers.Run) (providers.Resu
 		return providers.Result{}, err
 	}
 	defer unlock()
-	job := &job{provider: p, run: run, step: st, place: place, box: box}
+	job := &job{provider: p, run: run, step: st, place: place, box: box, why: why}
 	switch run.Op {
 	case opFetch:
 		return job.fetch(ctx)
@@ -57,6 +57,7 @@ type job struct {
 	step     stepSpec
 	place    place
 	box      sandbox.Sandbox
+	why      string // this sandbox was chosen
 }
 
 // cached finds the product in the caches; false if none has it, or none has

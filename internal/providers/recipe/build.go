@@ -140,7 +140,7 @@ func (j *job) runScript(ctx context.Context, w *workshop) (sandbox.Result, error
 	if strings.HasPrefix(j.step.Script, "#!") {
 		argv = argv[2:]
 	}
-	fmt.Fprintf(j.run.Log, "esd: building %s at %s, %d processor(s), sandbox %s\n", j.step.Base, w.inside(j.step.Base), j.run.CPUs, j.box.Name())
+	fmt.Fprintf(j.run.Log, "esd: building %s at %s with %d processor(s)\nesd: sandbox %s\n", j.step.Base, w.inside(j.step.Base), j.run.CPUs, j.why)
 	spec := sandbox.Spec{
 		Root: w.root, RootDir: w.rootDir, Dir: w.inside(w.scratch, "source"), Argv: argv, Env: j.environment(w),
 		Network: j.step.Network, Stdout: j.run.Log, LogLimit: logLimit,

@@ -29,11 +29,11 @@ type store struct {
 	real map[string]*sandbox.Root // by the root of prefixes; claimed until the process ends
 }
 
-// choose picks how builds are encapsulated on this machine. Probing happens
-// once in a process.
-func choose(ctx context.Context, want string) (sandbox.Sandbox, error) {
-	box, _, err := sandbox.Choose(sandbox.Probe(ctx), want)
-	return box, err
+// choose picks how builds are encapsulated on this machine, and says why.
+// Probing happens once in a process.
+func choose(ctx context.Context, want string) (box sandbox.Sandbox, why string, err error) {
+	box, why, err = sandbox.Choose(sandbox.Probe(ctx), want)
+	return box, why, err
 }
 
 // place is where packages with one root stand.
@@ -161,7 +161,7 @@ func (p place) closure(needs []need) ([]string, error) {
 // claimed before it can be looked into.
 func (s *store) list(ctx context.Context, want string, objects []*providers.Object) (map[string]bool, error) {
 	out := map[string]bool{}
-	box, err := choose(ctx, want)
+	box, _, err := choose(ctx, want)
 	if err != nil || box.Name() == sandbox.None {
 		return out, err
 	}
