@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/zclconf/go-cty/cty"
@@ -9,54 +10,73 @@ import (
 	"esd/internal/state"
 )
 
-// differences says in words which inputs of an object are not what they were
-// when it was recorded, the most telling first.
-func differences(recorded *state.Object, o *providers.Object) []string {
+// difference is one input that is not what it was when the object was recorded.
+type difference struct {
+	text string
+	rank int
+	// object is the address of the object whose change this is.
+	object string
+}
+
+// Ranks of differences, the most telling first. What may contain the prefixes
+// of other objects (a script, an entrypoint) mostly differs because those do.
+const (
+	ownChange = iota
+	othersChange
+	derivedChange
+)
+
+// compare lists the inputs in which an object differs from what was recorded,
+// the most telling first.
+func compare(recorded *state.Object, o *providers.Object) []difference {
 	if recorded == nil || recorded.Key == o.Key {
 		return nil
 	}
-	var list, byOther []string
+	var list []difference
 	now := make(map[string]bool, len(o.Inputs))
 	for _, in := range o.Inputs {
 		now[in.Name] = true
 		before, had := recorded.Inputs[in.Name]
-		text := in.Recorded()
 		switch {
-		case had && before == text:
+		case had && before == in.Recorded():
 		case !had:
-			list = append(list, in.Name+" added")
+			list = append(list, difference{text: in.Name + " added"})
 		case in.Object:
-			byOther = append(byOther, in.Name+" changed")
+			list = append(list, difference{in.Name + " changed", othersChange, in.Name})
 		case strings.HasPrefix(before, "=") && in.Shown:
-			list = append(list, in.Name+" "+before[1:]+" → "+in.Text)
+			list = append(list, difference{text: in.Name + " " + before[1:] + " → " + in.Text})
+		case in.Opaque:
+			list = append(list, difference{text: in.Name + " changed", rank: derivedChange})
 		default:
-			list = append(list, in.Name+" changed")
+			list = append(list, difference{text: in.Name + " changed"})
 		}
 	}
 	for _, name := range sortedKeys(recorded.Inputs) {
 		if !now[name] {
-			list = append(list, name+" removed")
+			list = append(list, difference{text: name + " removed"})
 		}
 	}
-	return append(list, byOther...)
+	slices.SortStableFunc(list, func(a, b difference) int { return a.rank - b.rank })
+	return list
+}
+
+// differences says in words which inputs of an object are not what they were
+// when it was recorded, the most telling first.
+func differences(recorded *state.Object, o *providers.Object) []string {
+	var list []string
+	for _, d := range compare(recorded, o) {
+		list = append(list, d.text)
+	}
+	return list
 }
 
 // causeOf is the object whose change is the first reason, if it is another
 // one.
 func causeOf(recorded *state.Object, o *providers.Object) string {
-	cause := ""
-	for _, in := range o.Inputs {
-		if before, had := recorded.Inputs[in.Name]; had && before == in.Recorded() {
-			continue
-		}
-		if !in.Object {
-			return ""
-		}
-		if cause == "" {
-			cause = in.Name
-		}
+	if list := compare(recorded, o); len(list) > 0 {
+		return list[0].object
 	}
-	return cause
+	return ""
 }
 
 // attributesOf gives the string attributes of an object that are known, and

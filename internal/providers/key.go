@@ -36,10 +36,18 @@ func (b *KeyBuilder) part(s string) {
 	b.hash.Write(b.buf)
 }
 
-// Add enters an input by its content.
+// Add enters an input by its content, which may hold the prefixes of other
+// objects.
 func (b *KeyBuilder) Add(name, content string) {
 	b.Quiet(name, content)
-	b.Explain(Input{Name: name, Text: ShortDigest(content)})
+	b.Explain(Input{Name: name, Text: ShortDigest(content), Opaque: true})
+}
+
+// AddExplained enters an input by its content, but lets a difference be told by
+// another text: one without what other inputs explain already.
+func (b *KeyBuilder) AddExplained(name, content, explained string) {
+	b.Quiet(name, content)
+	b.Explain(Input{Name: name, Text: ShortDigest(explained)})
 }
 
 // AddValue enters an input whose content may be shown.
