@@ -130,33 +130,41 @@ func (p *Provider) Resolve(ctx context.Context, req providers.ResolveRequest) (*
 	}
 	key := providers.NewKey(Kind, keyVersion)
 	diags := p.resolveBase(req, values, s, how, o, key)
-	diags = append(diags, resolvePackages(req, values, s, key)...)
+	prefixes, packageDiags := resolvePackages(req, values, s, key)
+	diags = append(diags, packageDiags...)
 	diags = append(diags, resolveFiles(ctx, req, values, s, key)...)
-	addSettings(key, s)
+	addSettings(key, s, prefixes)
 	p.resolveDestinations(req, values, s, how)
 	s.checks = checksOf(values)
 	for _, c := range s.checks {
-		key.Add("check "+c.Name, strings.Join(c.Command, "\x00"))
+		addSetting(key, prefixes, "check "+c.Name, strings.Join(c.Command, "\x00"))
 	}
 	o.Key, o.Inputs = key.Sum()
 	o.Attributes = exported(req, s, o.Key)
 	return o, diags
 }
 
-func addSettings(key *providers.KeyBuilder, s *spec) {
+// addSettings enters what stands in the configuration of the image.
+func addSettings(key *providers.KeyBuilder, s *spec, prefixes *strings.Replacer) {
 	key.AddValue("platform", s.platform)
 	key.AddValue("compression", s.compression)
-	key.Add("entrypoint", strings.Join(s.entrypoint, "\x00"))
-	key.Add("cmd", strings.Join(s.cmd, "\x00"))
+	addSetting(key, prefixes, "entrypoint", strings.Join(s.entrypoint, "\x00"))
+	addSetting(key, prefixes, "cmd", strings.Join(s.cmd, "\x00"))
 	key.AddValue("user", s.user)
 	key.AddValue("workdir", s.workdir)
 	for _, e := range s.env {
 		name, value, _ := strings.Cut(e, "=")
-		key.Add("env "+name, value)
+		addSetting(key, prefixes, "env "+name, value)
 	}
 	for _, name := range sortedNames(s.labels) {
-		key.Add("label "+name, s.labels[name])
+		addSetting(key, prefixes, "label "+name, s.labels[name])
 	}
+}
+
+// addSetting enters a setting that may mention prefixes of packages: a prefix
+// that changes is explained by its package and need not be told again.
+func addSetting(key *providers.KeyBuilder, prefixes *strings.Replacer, name, value string) {
+	key.AddExplained(name, value, prefixes.Replace(value))
 }
 
 // exported is what references to the image see. What is known only after apply
@@ -212,8 +220,9 @@ func (p *Provider) resolveBase(req providers.ResolveRequest, values providers.Va
 func shortDigest(d string) string { return d[:min(len(d), len("sha256:")+12)] }
 
 // resolvePackages finds the packages of the image: those that are listed and
-// all that they need to run, in the order of their addresses.
-func resolvePackages(req providers.ResolveRequest, values providers.Values, s *spec, key *providers.KeyBuilder) hcl.Diagnostics {
+// all that they need to run, in the order of their addresses. It also gives
+// what puts addresses in place of their prefixes.
+func resolvePackages(req providers.ResolveRequest, values providers.Values, s *spec, key *providers.KeyBuilder) (*strings.Replacer, hcl.Diagnostics) {
 	objects := map[addr.Address]*providers.Object{}
 	stack := values.Addresses("packages")
 	for len(stack) > 0 {
@@ -236,16 +245,20 @@ func resolvePackages(req providers.ResolveRequest, values providers.Values, s *s
 	}
 	slices.SortFunc(s.packages, addr.Compare)
 	prefixes := map[string]addr.Address{}
+	var replace []string
 	for _, a := range s.packages {
 		key.AddObject(objects[a])
-		if r, ok := recipe.SpecOf(objects[a]); ok {
-			if other, twice := prefixes[r.Prefix()]; twice {
-				return hcl.Diagnostics{problem(req, "The same package twice", fmt.Sprintf("%s and %s would both stand at %s.", other, a, r.Prefix()), "packages")}
-			}
-			prefixes[r.Prefix()] = a
+		r, ok := recipe.SpecOf(objects[a])
+		if !ok {
+			continue
 		}
+		if other, twice := prefixes[r.Prefix()]; twice {
+			return strings.NewReplacer(), hcl.Diagnostics{problem(req, "The same package twice", fmt.Sprintf("%s and %s would both stand at %s.", other, a, r.Prefix()), "packages")}
+		}
+		prefixes[r.Prefix()] = a
+		replace = append(replace, r.Prefix(), a.String())
 	}
-	return nil
+	return strings.NewReplacer(replace...), nil
 }
 
 func resolveFiles(ctx context.Context, req providers.ResolveRequest, values providers.Values, s *spec, key *providers.KeyBuilder) hcl.Diagnostics {

@@ -93,10 +93,11 @@ func (p *Provider) Resolve(ctx context.Context, req providers.ResolveRequest) (*
 	key := providers.NewKey(Kind, keyVersion)
 	key.AddValue("name", s.name)
 	key.AddValue("version", s.version)
-	key.Add("script", s.script)
+	prefixes := neededPrefixes(req, s)
+	key.AddExplained("script", s.script, prefixes.Replace(s.script))
 	diags := p.resolveSource(ctx, req, values, s, o, key)
 	for _, name := range sortedNames(s.env) {
-		key.Add("env "+name, s.env[name])
+		key.AddExplained("env "+name, s.env[name], prefixes.Replace(s.env[name]))
 	}
 	key.AddValue("root", s.root)
 	key.AddValue("platform", s.platform)
@@ -111,6 +112,20 @@ func (p *Provider) Resolve(ctx context.Context, req providers.ResolveRequest) (*
 		"prefix": cty.StringVal(s.prefix()), "key": cty.StringVal(o.Key),
 	})
 	return o, diags
+}
+
+// neededPrefixes puts addresses in place of the prefixes of needed recipes: a
+// prefix that changes is explained by its recipe and need not be told again.
+func neededPrefixes(req providers.ResolveRequest, s *spec) *strings.Replacer {
+	var replace []string
+	for _, a := range slices.Concat(s.needs, s.buildNeeds) {
+		if o := req.Object(a); o != nil {
+			if r, ok := SpecOf(o); ok {
+				replace = append(replace, r.Prefix(), a.String())
+			}
+		}
+	}
+	return strings.NewReplacer(replace...)
 }
 
 // packageName is the name of the package: that of the block, with the key of
