@@ -18,12 +18,10 @@ type difference struct {
 	object string
 }
 
-// Ranks of differences, the most telling first. What may contain the prefixes
-// of other objects (a script, an entrypoint) mostly differs because those do.
+// Ranks of differences, the most telling first.
 const (
 	ownChange = iota
 	othersChange
-	derivedChange
 )
 
 // compare lists the inputs in which an object differs from what was recorded,
@@ -45,8 +43,6 @@ func compare(recorded *state.Object, o *providers.Object) []difference {
 			list = append(list, difference{in.Name + " changed", othersChange, in.Name})
 		case strings.HasPrefix(before, "=") && in.Shown:
 			list = append(list, difference{text: in.Name + " " + before[1:] + " → " + in.Text})
-		case in.Opaque:
-			list = append(list, difference{text: in.Name + " changed", rank: derivedChange})
 		default:
 			list = append(list, difference{text: in.Name + " changed"})
 		}

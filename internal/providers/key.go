@@ -36,11 +36,10 @@ func (b *KeyBuilder) part(s string) {
 	b.hash.Write(b.buf)
 }
 
-// Add enters an input by its content, which may hold the prefixes of other
-// objects.
+// Add enters an input by its content.
 func (b *KeyBuilder) Add(name, content string) {
 	b.Quiet(name, content)
-	b.Explain(Input{Name: name, Text: ShortDigest(content), Opaque: true})
+	b.Explain(Input{Name: name, Text: ShortDigest(content)})
 }
 
 // AddExplained enters an input by its content, but lets a difference be told by

@@ -144,9 +144,6 @@ type Input struct {
 	// Object tells that the input is the key of another object, whose address
 	// is the name.
 	Object bool
-	// Opaque tells that the content may hold the prefixes of other objects, so
-	// that it differs where they do.
-	Opaque bool
 }
 
 // Recorded is how an input is kept in records: `=content`, or a digest.
