@@ -139,12 +139,13 @@ the working directory) or one .hcl file, which is then a whole configuration.`,
 // start is called before each command: from here on errors are the command's
 // own.
 func (a *app) start() error {
-	if a.chdir != "" {
-		if err := os.Chdir(a.chdir); err != nil {
-			return fmt.Errorf("--chdir: %w", err)
-		}
-	}
 	a.started = true
+	if a.chdir == "" {
+		return nil
+	}
+	if err := os.Chdir(a.chdir); err != nil {
+		return fmt.Errorf("--chdir: %w", err)
+	}
 	return nil
 }
 
@@ -160,6 +161,7 @@ func (a *app) run(f func(ctx context.Context, args []string) error) func(*cobra.
 // groupOf turns a command into one that only holds others.
 func groupOf(cmd *cobra.Command, children ...*cobra.Command) *cobra.Command {
 	cmd.AddCommand(children...)
+	cmd.SuggestionsMinimumDistance = 2
 	cmd.Args = func(cmd *cobra.Command, args []string) error {
 		if len(args) == 0 {
 			return nil

@@ -79,10 +79,10 @@ func (e *examiner) sandboxes(report sandbox.Report) {
 	case err != nil:
 		e.add("sandbox", "chosen", Broken, err.Error())
 	case box.Name() == sandbox.None:
-		e.add("sandbox", "chosen", Hint, "none: "+why,
+		e.add("sandbox", "chosen", Hint, why,
 			"Builds work, but are not kept apart from the machine, and products are relocated to their prefixes.")
 	default:
-		e.add("sandbox", "chosen", Good, box.Name()+": "+why)
+		e.add("sandbox", "chosen", Good, why)
 	}
 	for _, level := range report.Levels() {
 		text, grade := level.Version, Good
