@@ -70,7 +70,7 @@ type PreventedError struct{ Addresses []string }
 
 func (e *PreventedError) Error() string {
 	return fmt.Sprintf("%s would be destroyed, but prevent_destroy protects it: set prevent_destroy = false and apply that first, "+
-		"or use a `removed` block with `destroy = false` to only forget it", strings.Join(e.Addresses, ", "))
+		"or use a `removed` block with `lifecycle { destroy = false }` to only forget it", strings.Join(e.Addresses, ", "))
 }
 
 // ObserveError says that it could not be found out what exists.
