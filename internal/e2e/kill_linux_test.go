@@ -89,7 +89,8 @@ func seed(t testing.TB) uint64 {
 // told of so many events.
 type moment struct {
 	after  time.Duration
-	events int // 0: only the time counts
+	events int  // 0: only the time counts
+	last   bool // after the last event of a run, when it records the state
 }
 
 func (m moment) String() string {
@@ -128,7 +129,7 @@ func (m *machine) killed(at moment, args ...string) (events, bool) {
 	if err := cmd.Start(); err != nil {
 		m.t.Fatal(err)
 	}
-	if at.events == 0 {
+	if at.events == 0 && !at.last {
 		time.AfterFunc(at.after, func() { _ = cmd.Process.Kill() })
 	}
 	var told strings.Builder
@@ -142,7 +143,7 @@ func (m *machine) killed(at moment, args ...string) (events, bool) {
 		if err != nil {
 			m.t.Fatal(err)
 		}
-		if n == at.events {
+		if n == at.events || at.last && strings.Contains(line, `"operation":"apply"`) {
 			time.Sleep(at.after)
 			_ = cmd.Process.Kill()
 		}
