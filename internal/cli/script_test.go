@@ -23,6 +23,12 @@ func TestMain(m *testing.M) {
 	sandbox.Init() // builds start this program again
 	testscript.Main(m, map[string]func(){
 		"esd": func() { os.Exit(cli.Main(os.Args[1:], cli.SystemIO())) },
+		// One that takes its input for a terminal.
+		"esd-asks": func() {
+			io := cli.SystemIO()
+			io.CanAsk = true
+			os.Exit(cli.Main(os.Args[1:], io))
+		},
 	})
 }
 

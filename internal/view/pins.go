@@ -18,7 +18,7 @@ func Pins(w io.Writer, changes []PinChange, unchanged int, o Options) error {
 			p.line(p.paint(red, "-"), " ", p.clean(c.What), p.paint(dim, " (no longer in the configuration)"))
 		default:
 			p.line(p.paint(yellow, "~"), " ", p.clean(c.What))
-			p.line("    ", p.clean(c.Before), p.pick(" -> ", " → "))
+			p.line("    ", p.clean(c.Before), p.pick(" ->", " →"))
 			p.line("    ", p.clean(c.After))
 		}
 	}
