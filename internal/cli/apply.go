@@ -50,6 +50,7 @@ starts from there.`,
 		RunE:              c.runE,
 	}
 	c.addRefresh(cmd)
+	c.addRefreshOnly(cmd)
 	c.addApply(cmd)
 	return cmd
 }
@@ -77,7 +78,7 @@ the command refuses then.`,
 
 func (c *applyCommand) addApply(cmd *cobra.Command) {
 	c.planOptions.add(cmd)
-	c.format.add(cmd, "`json`: one event a line (default: for people)", formatJSON)
+	c.format.add(cmd, "a `FORMAT`: json, one event a line (default: for people)", formatJSON)
 	f := cmd.Flags()
 	f.BoolVar(&c.autoApprove, "auto-approve", false, "do not ask")
 	f.BoolVar(&c.failFast, "fail-fast", false, "start nothing more after the first failure")

@@ -34,7 +34,7 @@ only where builds cannot work at all.`,
 		RunE:              a.run(func(ctx context.Context, args []string) error { return c.run(ctx, first(args)) }),
 	}
 	addSandbox(cmd, &c.sandbox)
-	c.format.add(cmd, "`json` (default: for people)", formatJSON)
+	c.format.add(cmd, "a `FORMAT`: json (default: for people)", formatJSON)
 	return cmd
 }
 

@@ -40,9 +40,10 @@ steps that apply would run. An arrow leads from each node to what it depends on.
 			return c.run(ctx)
 		}),
 	}
-	c.planOptions.add(cmd)
+	c.configOptions.add(cmd)
+	c.addSelection(cmd)
 	c.addRefresh(cmd)
-	c.format.add(cmd, "`dot`, mermaid or json", "dot", "mermaid", formatJSON)
+	c.format.add(cmd, "a `FORMAT`: dot (default), mermaid or json", "dot", "mermaid", formatJSON)
 	f := cmd.Flags()
 	f.BoolVar(&c.steps, "plan", false, "the steps that apply would run")
 	f.BoolVar(&c.reduce, "reduce", false, "leave out edges that follow from others")

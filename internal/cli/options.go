@@ -84,19 +84,24 @@ type planOptions struct {
 
 func (o *planOptions) add(cmd *cobra.Command) {
 	o.configOptions.add(cmd)
+	o.addSelection(cmd)
+	f := cmd.Flags()
+	f.IntVar(&o.jobs, "jobs", 0, "how many processors steps may occupy together, `N` (default: the executor's, else all)")
+	f.StringVar(&o.memory, "memory", "", "how much memory steps may occupy together, a `SIZE` such as 4GiB (default: the executor's, else no limit)")
+	addSandbox(cmd, &o.sandbox)
+}
+
+func (o *planOptions) addSelection(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.StringArrayVar(&o.targets, "target", nil, "only this `ADDRESS` and what it needs (repeatable)")
 	f.StringArrayVar(&o.excludes, "exclude", nil, "not this `ADDRESS`, nor what needs it (repeatable)")
-	f.IntVar(&o.jobs, "jobs", 0, "how many processors steps may occupy together (default: the executor's, else all)")
-	f.StringVar(&o.memory, "memory", "", "how much memory steps may occupy together, as `4GiB` (default: the executor's, else no limit)")
-	addSandbox(cmd, &o.sandbox)
 	complete := completeAddresses(&o.configOptions)
 	_ = cmd.RegisterFlagCompletionFunc("target", complete)
 	_ = cmd.RegisterFlagCompletionFunc("exclude", complete)
 }
 
 func addSandbox(cmd *cobra.Command, to *string) {
-	cmd.Flags().StringVar(to, "sandbox", "", "how builds are kept apart from the machine: `namespace` or none (default: the best that there is)")
+	cmd.Flags().StringVar(to, "sandbox", "", "how builds are kept apart from the machine: a `NAME`, namespace or none (default: the best that there is)")
 	_ = cmd.RegisterFlagCompletionFunc("sandbox", cobra.FixedCompletions([]string{"namespace", "none"}, cobra.ShellCompDirectiveNoFileComp))
 }
 
@@ -105,7 +110,10 @@ func (o *planOptions) addRefresh(cmd *cobra.Command) {
 	f.StringArrayVar(&o.replaces, "replace", nil, "make this `ADDRESS` anew although it is as wanted (repeatable)")
 	_ = cmd.RegisterFlagCompletionFunc("replace", completeAddresses(&o.configOptions))
 	f.BoolVar(&o.refresh, "refresh", true, "ask caches and registries what they have; --refresh=false trusts the state")
-	f.BoolVar(&o.refreshOnly, "refresh-only", false, "only make the state match what caches and registries have")
+}
+
+func (o *planOptions) addRefreshOnly(cmd *cobra.Command) {
+	cmd.Flags().BoolVar(&o.refreshOnly, "refresh-only", false, "only make the state match what caches and registries have")
 }
 
 // parse checks the options.

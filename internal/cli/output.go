@@ -36,7 +36,7 @@ plan.`,
 		RunE:              a.run(func(ctx context.Context, args []string) error { return c.run(ctx, first(args)) }),
 	}
 	c.addWithPath(cmd)
-	c.format.add(cmd, "`json` (default: for people)", formatJSON)
+	c.format.add(cmd, "a `FORMAT`: json (default: for people)", formatJSON)
 	cmd.Flags().BoolVar(&c.raw, "raw", false, "only the value, without quotes and line break, for scripts")
 	return cmd
 }

@@ -44,7 +44,8 @@ A plan takes no lock and writes nothing, but for the file that --out names.`,
 	}
 	c.planOptions.add(cmd)
 	c.addRefresh(cmd)
-	c.format.add(cmd, "`json` or markdown (default: for people)", formatJSON, formatMarkdown)
+	c.addRefreshOnly(cmd)
+	c.format.add(cmd, "a `FORMAT`, json or markdown (default: for people)", formatJSON, formatMarkdown)
 	cmd.Flags().StringVar(&c.out, "out", "", "save the plan to `FILE`, for `esd apply FILE`")
 	cmd.Flags().BoolVar(&c.detailedExitCode, "detailed-exitcode", false, "exit with 2 when there are changes")
 	cmd.Flags().BoolVar(&c.destroy, "destroy", false, "plan to destroy everything that is recorded")

@@ -52,10 +52,13 @@ func Main(args []string, io IO) int {
 
 // fail shows an error and returns the exit code for it.
 func (a *app) fail(err error) int {
-	if a.out.broken() && errors.Is(err, errReaderGone) {
-		return ExitReaderGone // as the signal would: nobody is there to be told
-	}
 	code := exitCode(err)
+	if a.out.broken() && errors.Is(err, errReaderGone) {
+		if code == ExitError {
+			code = ExitReaderGone // as the signal would
+		}
+		return code // nobody is there to be told
+	}
 	var diags hcl.Diagnostics
 	switch {
 	case err == nil || err.Error() == "":

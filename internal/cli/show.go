@@ -37,7 +37,7 @@ configuration records.`,
 			return c.run(ctx)
 		}),
 	}
-	c.format.add(cmd, "`json`, or markdown for plans (default: for people)", formatJSON, formatMarkdown)
+	c.format.add(cmd, "a `FORMAT`: json, or markdown for plans (default: for people)", formatJSON, formatMarkdown)
 	return cmd
 }
 

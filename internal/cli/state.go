@@ -184,7 +184,7 @@ func newStateShow(a *app) *cobra.Command {
 		}
 		return view.StateShow(c.io.Out, o, c.io.OutView)
 	})
-	c.format.add(cmd, "`json` (default: for people)", formatJSON)
+	c.format.add(cmd, "a `FORMAT`: json (default: for people)", formatJSON)
 	return cmd
 }
 

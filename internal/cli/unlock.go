@@ -23,8 +23,8 @@ func newForceUnlockCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "force-unlock ID",
 		Short: "Take the lock of the state away from a run that is gone",
-		Long: `Takes the lock away from its holder. If that still runs, it records nothing more.
-The ID stands in the message of the command that found the state locked.
+		Long: `Takes the lock away from its holder. If that still runs, it records nothing
+more. The ID stands in the message of the command that found the state locked.
 
 It is needed rarely: a lock of a process that has died on this machine is taken
 over by itself.`,

@@ -37,7 +37,7 @@ form of Terraform's validate -json, whether there are any or not.`,
 		}),
 	}
 	c.configOptions.add(cmd)
-	c.format.add(cmd, "`json` (default: for people)", formatJSON)
+	c.format.add(cmd, "a `FORMAT`: json (default: for people)", formatJSON)
 	return cmd
 }
 

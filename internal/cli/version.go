@@ -44,7 +44,7 @@ func newVersionCommand(a *app) *cobra.Command {
 			return view.Text(a.io.Out, info.text(), a.io.OutView)
 		}),
 	}
-	f.add(cmd, "`json` (default: for people)", formatJSON)
+	f.add(cmd, "a `FORMAT`: json (default: for people)", formatJSON)
 	return cmd
 }
 

@@ -31,10 +31,11 @@ from where it is reused. In either case, it says who needs it.`,
 		ValidArgsFunction: completeAddresses(&c.configOptions),
 		RunE:              a.run(func(ctx context.Context, args []string) error { return c.run(ctx, args[0]) }),
 	}
-	c.planOptions.add(cmd)
+	c.configOptions.add(cmd)
+	c.addSelection(cmd)
 	c.addRefresh(cmd)
 	c.addPath(cmd)
-	c.format.add(cmd, "`json` (default: for people)", formatJSON)
+	c.format.add(cmd, "a `FORMAT`: json (default: for people)", formatJSON)
 	return cmd
 }
 

@@ -28,7 +28,7 @@ func (p *planner) keep(out *Plan, i int, d *decision) {
 	if !p.req.Explain {
 		return
 	}
-	kept := Kept{Address: p.objects[i].Address.String(), Reason: firstOr([]string{d.reason}, "is as wanted")}
+	kept := Kept{Address: p.objects[i].Address.String(), Reason: firstOr([]string{d.reason}, "exists as wanted")}
 	if d.neededBy >= 0 {
 		kept.NeededBy = p.objects[d.neededBy].Address.String()
 	}

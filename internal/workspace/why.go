@@ -64,6 +64,9 @@ func (p *Planned) Explain(target addr.Target) ([]Why, error) {
 	return list, nil
 }
 
+// notLookedFor is the reason of what nobody needs.
+const notLookedFor = "nothing that is missing needs it, so it was not looked for"
+
 type explainer struct {
 	*Planned
 	changes map[string]plan.Change
@@ -114,7 +117,7 @@ func (e *explainer) explain(a addr.Address) Why {
 	case o != nil && o.Key == "":
 		w.Reason = "carries settings only; there is nothing to do for it"
 	default:
-		w.Reason = "nothing that is missing needs it, so it was not looked for"
+		w.Reason = notLookedFor
 	}
 	if o != nil {
 		w.Chain = e.chain(o)
@@ -157,7 +160,8 @@ func (e *explainer) upward(address string) []string {
 	return list
 }
 
-// Why plans and explains.
+// Why plans and explains. What nobody needs is looked for all the same, so that
+// it can be said where it is.
 func (w *Workspace) Why(ctx context.Context, target addr.Target, opts PlanOptions) ([]Why, *Planned, error) {
 	opts.Explain = true
 	planned, err := w.Plan(ctx, opts)
@@ -165,5 +169,24 @@ func (w *Workspace) Why(ctx context.Context, target addr.Target, opts PlanOption
 		return nil, nil, err
 	}
 	list, err := planned.Explain(target)
+	if err != nil || !slices.ContainsFunc(list, lost) {
+		return list, planned, err
+	}
+	opts.Targets, opts.Excludes = []addr.Target{target}, nil
+	alone, err := w.Plan(ctx, opts)
+	if err != nil {
+		return nil, nil, err
+	}
+	found, err := alone.Explain(target)
+	for i := range list {
+		for _, f := range found {
+			if lost(list[i]) && f.Address == list[i].Address && f.Needed {
+				list[i].Reason = f.Reason + "; nothing that is missing needs it"
+			}
+		}
+	}
 	return list, planned, err
 }
+
+// lost tells of an object that was not looked for.
+func lost(w Why) bool { return !w.Needed && w.Reason == notLookedFor }
