@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/hashicorp/hcl/v2"
@@ -130,8 +131,7 @@ func (c *applyCommand) options() (workspace.ApplyOptions, error) {
 		if opts.Saved, err = plan.Load(c.path); err != nil {
 			return opts, err
 		}
-		c.path, c.vars, c.varFiles = opts.Saved.Config.Path, opts.Saved.Config.Variables, opts.Saved.Config.VarFiles
-		return opts, nil
+		return opts, c.takeSaved(opts.Saved)
 	}
 	if !c.autoApprove {
 		if c.format != "" || !c.io.CanAsk {
@@ -139,6 +139,22 @@ func (c *applyCommand) options() (workspace.ApplyOptions, error) {
 		}
 	}
 	return opts, nil
+}
+
+// takeSaved takes what is planned from a saved plan. Only sensitive variables,
+// which it does not hold, may be given besides.
+func (c *applyCommand) takeSaved(p *plan.Plan) error {
+	if len(c.targets)+len(c.excludes)+len(c.replaces)+len(c.varFiles) > 0 || !c.refresh || c.refreshOnly {
+		return usageError(errors.New("a saved plan is done as it is: options that plan otherwise do not go with it"))
+	}
+	for _, assignment := range c.vars {
+		name, _, _ := strings.Cut(assignment, "=")
+		if !slices.Contains(p.Config.Withheld, strings.TrimSpace(name)) {
+			return usageError(fmt.Errorf("--var %s: a saved plan is done as it is; only sensitive variables, which it does not hold, are given again", name))
+		}
+	}
+	c.path, c.vars, c.varFiles = p.Config.Path, append(slices.Clone(p.Config.Variables), c.vars...), p.Config.VarFiles
+	return nil
 }
 
 // follower is what shows a run while it goes on.

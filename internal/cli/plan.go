@@ -97,7 +97,11 @@ func (c *planCommand) show(planned *workspace.Planned) error {
 	if err := view.Plan(c.io.Out, planned.Plan, c.io.OutView); err != nil || c.out == "" {
 		return err
 	}
-	return view.Note(c.io.Err, "The plan is saved. To do exactly this: esd apply "+c.out, c.io.ErrView)
+	again := ""
+	for _, name := range planned.Plan.Config.Withheld {
+		again += "--var " + name + "=... "
+	}
+	return view.Note(c.io.Err, "The plan is saved. To do exactly this: esd apply "+again+c.out, c.io.ErrView)
 }
 
 func mode(destroy, refreshOnly bool) (plan.Mode, error) {

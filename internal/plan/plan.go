@@ -86,6 +86,9 @@ type ConfigID struct {
 	// Variables are the values given on the command line, none sensitive, so
 	// that the configuration can be evaluated again.
 	Variables []string `json:"variables,omitempty"`
+	// Withheld names the variables whose values were given on the command line
+	// and are sensitive: they must be given again.
+	Withheld []string `json:"withheld_variables,omitempty"`
 	VarFiles  []string `json:"var_files,omitempty"`
 }
 

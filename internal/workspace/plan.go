@@ -9,6 +9,8 @@ import (
 	"fmt"
 	"path/filepath"
 	"runtime"
+	"slices"
+	"strings"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/zclconf/go-cty/cty"
@@ -97,7 +99,8 @@ func (w *Workspace) configID(r *Resolved, outputs []plan.OutputValue) plan.Confi
 	for _, o := range outputs {
 		fmt.Fprintf(h, "output %q %s %v\n", o.Name, o.Type, o.Sensitive)
 	}
-	id := plan.ConfigID{Path: w.opts.Path, Digest: hex.EncodeToString(h.Sum(nil)), Variables: w.opts.Vars}
+	id := plan.ConfigID{Path: w.opts.Path, Digest: hex.EncodeToString(h.Sum(nil))}
+	id.Variables, id.Withheld = w.givenVariables()
 	if abs, err := filepath.Abs(w.opts.Path); err == nil {
 		id.Path = abs
 	}
@@ -108,6 +111,22 @@ func (w *Workspace) configID(r *Resolved, outputs []plan.OutputValue) plan.Confi
 		id.VarFiles = append(id.VarFiles, f)
 	}
 	return id
+}
+
+// givenVariables are those given on the command line as NAME=VALUE; of the
+// sensitive ones only the names, apart.
+func (w *Workspace) givenVariables() (given, withheld []string) {
+	for _, assignment := range w.opts.Vars {
+		name, _, _ := strings.Cut(assignment, "=")
+		name = strings.TrimSpace(name)
+		v, _ := w.Config.EvalExpression("var." + name)
+		if !v.ContainsMarked() {
+			given = append(given, assignment)
+		} else if !slices.Contains(withheld, name) {
+			withheld = append(withheld, name)
+		}
+	}
+	return given, withheld
 }
 
 // settingOf is what a settings block says: it has no key that would cover it.
