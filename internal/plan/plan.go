@@ -89,7 +89,7 @@ type ConfigID struct {
 	// Withheld names the variables whose values were given on the command line
 	// and are sensitive: they must be given again.
 	Withheld []string `json:"withheld_variables,omitempty"`
-	VarFiles  []string `json:"var_files,omitempty"`
+	VarFiles []string `json:"var_files,omitempty"`
 }
 
 // StateID identifies one version of a state. Lineage is empty where no state
