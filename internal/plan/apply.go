@@ -29,10 +29,7 @@ type decision struct {
 // that the demanded packages could need: one batch of look-ups is cheaper than
 // one round trip for each level of the graph.
 func (p *planner) planApply(ctx context.Context, out *Plan) error {
-	roots, err := p.toplevels()
-	if err != nil {
-		return err
-	}
+	roots := p.toplevels()
 	if err := p.observe(ctx, slices.Clone(roots)); err != nil {
 		return err
 	}
@@ -105,7 +102,8 @@ func (p *planner) pass(roots []int) ([]decision, []int, error) {
 func (p *planner) decide(i int, demand []providers.Form, d *decision) error {
 	o, obs, recorded := p.objects[i], p.observed[p.objects[i].Address], p.recorded[i]
 	d.demanded = true
-	replace := p.selectors.replaces.has(o.Address)
+	asked := p.selectors.replaces.has(o.Address)
+	replace := asked || p.tainted(i)
 	lacking := slices.DeleteFunc(slices.Clone(demand), func(f providers.Form) bool {
 		_, exists := obs.Forms[f]
 		return exists && !replace
@@ -119,7 +117,10 @@ func (p *planner) decide(i int, demand []providers.Form, d *decision) error {
 		lacking = demand
 	}
 	if replace {
-		d.work, d.reason = true, "--replace asks for it"
+		d.work, d.reason = true, "is tainted"
+		if asked {
+			d.reason = "--replace asks for it"
+		}
 		if !isPackage(p.provider[i]) && d.action != Create {
 			d.action = Update
 		}
@@ -169,8 +170,6 @@ func (p *planner) decidePackage(o *providers.Object, obs providers.Observation, 
 		d.reason = "is in " + where
 	case recorded == nil:
 		d.reason = "not in any cache"
-	case recorded.Tainted:
-		d.reason = "is tainted"
 	case recorded.Key == o.Key:
 		d.drift, d.reason = true, "was built, but is in no cache any more"
 	default:
@@ -265,6 +264,9 @@ func (p *planner) change(i int, d *decision) Change {
 		c.PriorKey = r.Key
 		c.Causes = differences(r, o)
 		c.Cause = causeOf(r, o)
+		if d.action == Update || d.action == NoOp {
+			c.Prior = r.Attributes // shared, not copied: records do not change
+		}
 	}
 	if d.action == NoOp {
 		c.Action, c.Reason = Refresh, "prevent_destroy changed"

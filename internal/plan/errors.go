@@ -73,6 +73,31 @@ func (e *PreventedError) Error() string {
 		"or use a `removed` block with `lifecycle { destroy = false }` to only forget it", strings.Join(e.Addresses, ", "))
 }
 
+// MoveCycleError refuses moved blocks that lead back to where they began.
+type MoveCycleError struct {
+	// Path is the circle: its first address is its last one too.
+	Path []string
+}
+
+func (e *MoveCycleError) Error() string {
+	return fmt.Sprintf("the moved blocks run in a circle (%s), so that every plan would move the same objects again: remove one of them, "+
+		"or use `esd state mv` to exchange addresses once", strings.Join(e.Path, " → "))
+}
+
+// ConflictError says that two objects claim a place that only one can have.
+type ConflictError struct {
+	Place         string
+	First, Second addr.Address
+}
+
+func (e *ConflictError) Error() string {
+	if e.First == e.Second {
+		return fmt.Sprintf("%s names %s twice: remove one of them", e.First, e.Place)
+	}
+	return fmt.Sprintf("both %s and %s go to %s, so that each apply would overwrite one with the other: give one of them another place",
+		e.First, e.Second, e.Place)
+}
+
 // ObserveError says that it could not be found out what exists.
 type ObserveError struct {
 	Kind string

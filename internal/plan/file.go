@@ -11,6 +11,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"esd/internal/addr"
 )
@@ -135,6 +136,7 @@ func Parse(data []byte) (p *Plan, problem string) {
 	}
 	d := json.NewDecoder(bytes.NewReader(outer.Plan))
 	d.DisallowUnknownFields()
+	d.UseNumber() // records keep their numbers to the last digit
 	p = &Plan{}
 	if err := d.Decode(p); err != nil {
 		return nil, fmt.Sprintf("it is damaged: %v", err)
@@ -142,24 +144,41 @@ func Parse(data []byte) (p *Plan, problem string) {
 	return p, p.problem()
 }
 
-// problem says what cannot be right about a plan that was read.
+// problem says what cannot be right about a plan that was read: applying relies
+// on all of it.
 func (p *Plan) problem() string {
+	if !slices.Contains([]Mode{Apply, Destroy, RefreshOnly}, p.Mode) {
+		return fmt.Sprintf("it is damaged: %q is no mode", p.Mode)
+	}
+	changed := make(map[string]bool, len(p.Changes))
 	for _, c := range p.Changes {
 		if _, err := addr.Parse(c.Address); err != nil {
 			return fmt.Sprintf("it is damaged: %v", err)
 		}
+		if changed[c.Address] {
+			return fmt.Sprintf("it is damaged: %s changes twice", c.Address)
+		}
+		changed[c.Address] = true
+	}
+	ids := make(map[string]bool, len(p.Steps))
+	for _, s := range p.Steps {
+		if !changed[s.Address] {
+			return fmt.Sprintf("it is damaged: step %s belongs to no change", s.ID)
+		}
+		if ids[s.ID] {
+			return fmt.Sprintf("it is damaged: step %s is listed twice", s.ID)
+		}
+		ids[s.ID] = true
 	}
 	for _, s := range p.Steps {
-		if _, err := addr.Parse(s.Address); err != nil {
-			return fmt.Sprintf("it is damaged: %v", err)
+		for _, need := range s.Needs {
+			if !ids[need] {
+				return fmt.Sprintf("it is damaged: step %s needs %s, which is not there", s.ID, need)
+			}
 		}
 	}
-	dag, err := p.Graph()
-	if err != nil {
+	if _, err := p.Graph(); err != nil {
 		return fmt.Sprintf("it is damaged: %v", err)
-	}
-	if dag.Len() != len(p.Steps) {
-		return "it is damaged: steps are listed twice"
 	}
 	return ""
 }

@@ -26,11 +26,6 @@ func (p *planner) planGone(out *Plan) error {
 // planDestroy plans the end of everything that is recorded and selected, and
 // of what depends on it.
 func (p *planner) planDestroy(out *Plan) error {
-	for _, target := range p.req.Targets {
-		if !p.recordedMatch(target) {
-			return &NoSuchObjectError{Option: "--target", Target: target, Known: sortedKeys(p.state)}
-		}
-	}
 	selected := map[string]bool{}
 	for address := range p.state {
 		if p.selected(addressOf(address)) {
@@ -40,6 +35,7 @@ func (p *planner) planDestroy(out *Plan) error {
 	if len(p.req.Targets) > 0 {
 		p.addDependents(selected)
 	}
+	p.dropExcluded(selected)
 	return p.remove(out, sortedKeys(selected), "everything is to be destroyed")
 }
 
@@ -52,6 +48,27 @@ func (p *planner) addDependents(selected map[string]bool) {
 			if needs && !selected[address] {
 				selected[address], grown = true, true
 			}
+		}
+	}
+}
+
+// dropExcluded leaves out what --exclude names and all that it needs, which
+// would not work without.
+func (p *planner) dropExcluded(selected map[string]bool) {
+	var stack []string
+	for address := range p.state {
+		if p.selectors.excludes.has(addressOf(address)) {
+			stack = append(stack, address)
+		}
+	}
+	seen := map[string]bool{}
+	for len(stack) > 0 {
+		address := stack[len(stack)-1]
+		stack = stack[:len(stack)-1]
+		if o := p.state[address]; o != nil && !seen[address] {
+			seen[address] = true
+			delete(selected, address)
+			stack = append(stack, o.Dependencies...)
 		}
 	}
 }
@@ -191,13 +208,15 @@ func (p *planner) refreshed(i int) (Change, bool) {
 		return c, true
 	}
 	switch {
+	case obs.NotDrift:
+		return c, false // it is only not yet where the configuration wants it
 	case !obs.Exists:
 		c.Action, c.Reason = Forget, firstOr([]string{obs.Problem}, "is gone")
 		return c, true
 	case obs.Key == r.Key:
 		return c, false
 	}
-	c.Action, c.Key = Refresh, obs.Key
+	c.Action, c.Key, c.Prior = Refresh, obs.Key, r.Attributes
 	c.Reason = firstOr([]string{obs.Problem}, "was changed by somebody else")
 	c.Record = &Record{Inputs: r.Inputs, Dependencies: r.Dependencies, PreventDestroy: r.PreventDestroy, Attributes: maps.Clone(r.Attributes)}
 	if c.Key == "" {

@@ -27,11 +27,12 @@ func (p *planner) observe(ctx context.Context, objects []int) error {
 		provider[o.Kind] = p.provider[i]
 	}
 	var (
-		wg   sync.WaitGroup
-		mu   sync.Mutex
-		errs []error
+		wg sync.WaitGroup
+		mu sync.Mutex
 	)
-	for _, kind := range sortedKeys(byKind) {
+	kinds := sortedKeys(byKind)
+	errs := make([]error, len(kinds)) // by kind, so that errors come in the same order each time
+	for k, kind := range kinds {
 		wg.Go(func() {
 			found, err := provider[kind].Observe(ctx, providers.ObserveRequest{
 				Objects: byKind[kind], Recorded: p.recordedAt, Settings: p.settings,
@@ -39,7 +40,7 @@ func (p *planner) observe(ctx context.Context, objects []int) error {
 			mu.Lock()
 			defer mu.Unlock()
 			if err != nil {
-				errs = append(errs, &ObserveError{kind, err})
+				errs[k] = &ObserveError{kind, err}
 			}
 			for a, o := range found {
 				p.observed[a] = o
@@ -70,11 +71,13 @@ func (p *planner) closure(objects []int) []int {
 	var visit func(i int)
 	stack := slices.Clone(objects)
 	visit = func(i int) {
-		if seen[i] || p.asked[i] {
+		if seen[i] {
 			return
 		}
 		seen[i] = true
-		out = append(out, i)
+		if !p.asked[i] { // one that is known leads to others all the same
+			out = append(out, i)
+		}
 		for _, dep := range p.objects[i].Dependencies {
 			if d, ok := p.index[dep]; ok {
 				stack = append(stack, d)

@@ -19,7 +19,7 @@ func (p *planner) planOutputs(out *Plan) {
 			if had && before.Sensitive() == o.Sensitive && (o.Sensitive || bytes.Equal(before.Value(), o.Value) && !o.Unknown) {
 				continue
 			}
-			if had {
+			if had && !o.Sensitive {
 				c.Before = before.Value()
 			}
 		}
@@ -29,8 +29,8 @@ func (p *planner) planOutputs(out *Plan) {
 		return
 	}
 	for _, name := range sortedKeys(p.req.State.Outputs) {
-		if !now[name] {
-			out.Outputs = append(out.Outputs, OutputChange{Name: name, Before: p.req.State.Outputs[name].Value(), Removed: true})
+		if before := p.req.State.Outputs[name]; !now[name] {
+			out.Outputs = append(out.Outputs, OutputChange{Name: name, Before: before.Value(), Sensitive: before.Sensitive(), Removed: true})
 		}
 	}
 }

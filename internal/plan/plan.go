@@ -128,6 +128,8 @@ type Change struct {
 	Drift    bool   `json:"drift,omitempty"`
 	Key      string `json:"key,omitempty"`
 	PriorKey string `json:"prior_key,omitempty"`
+	// Prior is what was recorded of an object that is updated.
+	Prior map[string]any `json:"prior,omitempty"`
 	// Attributes is what is known of the object before it is made.
 	Attributes map[string]any `json:"attributes,omitempty"`
 	// Unknown names the attributes that are known only after apply.
@@ -179,14 +181,18 @@ type OutputChange struct {
 	Removed   bool            `json:"removed,omitempty"`
 }
 
-// Summary counts the actions.
+// Summary counts the actions: what is done to packages, what is done to
+// targets, and what is only a matter of the record.
 type Summary struct {
-	Build   int `json:"build"`
-	Fetch   int `json:"fetch"`
+	Build int `json:"build"`
+	Fetch int `json:"fetch"`
+	// Reused is the number of packages that are in a cache already, those among
+	// them that are recorded for the first time (adopted) too.
 	Reused  int `json:"reused"`
 	Create  int `json:"create"`
 	Update  int `json:"update"`
 	Destroy int `json:"destroy"`
+	// Adopt is the number of targets that exist as wanted and are recorded.
 	Adopt   int `json:"adopt,omitempty"`
 	Forget  int `json:"forget,omitempty"`
 	Refresh int `json:"refresh,omitempty"`

@@ -41,6 +41,9 @@ func Make(ctx context.Context, req Request) (*Plan, error) {
 	if req.State != nil {
 		out.State = StateID{req.State.Lineage, req.State.Serial}
 	}
+	if err := p.checkNamed(); err != nil {
+		return nil, err
+	}
 	switch req.Mode {
 	case Destroy:
 		err = p.planDestroy(out)
@@ -87,67 +90,17 @@ func newPlanner(req Request) (*planner, error) {
 		}
 	}
 	p.asked = make([]bool, len(p.objects))
-	p.applyMoves()
+	if err := p.checkClaims(); err != nil {
+		return nil, err
+	}
+	if err := p.applyMoves(); err != nil {
+		return nil, err
+	}
 	p.recorded = make([]*state.Object, len(p.objects))
 	for i, o := range p.objects {
 		p.recorded[i] = p.state[o.Address.String()]
 	}
 	return p, nil
-}
-
-// applyMoves gives recorded objects the addresses that moved blocks say, in
-// the order of the addresses, following chains.
-func (p *planner) applyMoves() {
-	for range p.req.Moved { // a chain is as long as the list at most
-		moved := false
-		for _, m := range p.req.Moved {
-			for _, from := range sortedKeys(p.state) {
-				to, ok := movedTo(m, from)
-				if !ok || p.state[to] != nil {
-					continue
-				}
-				o := p.state[from]
-				delete(p.state, from)
-				p.state[to] = o
-				p.recordMove(from, to, o)
-				moved = true
-			}
-		}
-		if !moved {
-			return
-		}
-	}
-}
-
-func (p *planner) recordMove(from, to string, o *state.Object) {
-	for i, c := range p.moves {
-		if c.Address == from {
-			p.moves[i].Address = to
-			return
-		}
-	}
-	p.moves = append(p.moves, Change{Address: to, From: from, Kind: o.Kind, Action: Move, Key: o.Key, PriorKey: o.Key,
-		Reason: "moved from " + from})
-}
-
-// movedTo gives the new address of what from names, if the move covers it.
-func movedTo(m Moved, from string) (string, bool) {
-	a, err := addr.Parse(from)
-	if err != nil || !m.From.Matches(a) {
-		return "", false
-	}
-	if m.From.Module != "" {
-		if m.To.Module == "" {
-			return "", false
-		}
-		a.Module = m.To.Module + a.Module[len(m.From.Module):]
-		return a.String(), true
-	}
-	to := m.To.Address
-	if a.Keyed && !m.From.Address.Keyed && !to.Keyed {
-		to = to.Instance(a.Key)
-	}
-	return to.String(), true
 }
 
 // lookup finds an object by its address; nil if it has nothing to plan.
@@ -172,37 +125,43 @@ func (p *planner) observation(a addr.Address) (providers.Observation, bool) {
 // targets, which are the reason for everything.
 func isPackage(provider providers.Provider) bool { return provider.DefaultForm() == providers.Archive }
 
+func (p *planner) isPackageAt(address string) bool {
+	i, ok := p.index[addressOf(address)]
+	return ok && isPackage(p.provider[i])
+}
+
 // toplevels are the objects that the plan is about: targets, packages that
-// nothing else uses, and whatever the user named.
-func (p *planner) toplevels() ([]int, error) {
-	if err := p.checkNamed(); err != nil {
-		return nil, err
-	}
+// nothing else uses or that are tainted, and whatever the user named.
+func (p *planner) toplevels() []int {
 	excluded := p.excluded()
 	var roots []int
 	for i, o := range p.objects {
-		if excluded[i] {
-			continue
-		}
-		wanted := !isPackage(p.provider[i]) || len(p.users[i]) == 0
+		wanted := !isPackage(p.provider[i]) || len(p.users[i]) == 0 || p.tainted(i)
 		if len(p.req.Targets) > 0 {
 			wanted = p.selectors.targets.has(o.Address)
 		}
-		if wanted || p.selectors.replaces.has(o.Address) {
+		if !excluded[i] && (wanted || p.selectors.replaces.has(o.Address)) {
 			roots = append(roots, i)
 		}
 	}
-	return roots, nil
+	return roots
 }
 
-// checkNamed refuses options that name what neither the configuration nor the
-// state has.
+// tainted reports whether what exists of an object was declared unfit. A
+// package whose key has changed since is another product.
+func (p *planner) tainted(i int) bool {
+	r := p.recorded[i]
+	return r != nil && r.Tainted && (r.Key == p.objects[i].Key || !isPackage(p.provider[i]))
+}
+
+// checkNamed refuses options that name what does not exist: a misspelt
+// --exclude would let happen what it was to prevent.
 func (p *planner) checkNamed() error {
-	var known []addr.Address
-	for _, o := range p.objects {
-		known = append(known, o.Address)
+	if len(p.req.Targets)+len(p.req.Excludes)+len(p.req.Replaces) == 0 {
+		return nil
 	}
-	for address := range p.state {
+	var known []addr.Address
+	for _, address := range p.addresses() {
 		known = append(known, addressOf(address))
 	}
 	for _, named := range []struct {
@@ -216,22 +175,17 @@ func (p *planner) checkNamed() error {
 	return nil
 }
 
-func (p *planner) recordedMatch(target addr.Target) bool {
-	for address := range p.state {
-		if a, err := addr.Parse(address); err == nil && target.Matches(a) {
-			return true
+// addresses lists what options may name: in the configuration, except for a
+// destroy, and in the state.
+func (p *planner) addresses() []string {
+	list := sortedKeys(p.state)
+	if p.req.Mode != Destroy {
+		for _, o := range p.objects {
+			list = append(list, o.Address.String())
 		}
 	}
-	return false
-}
-
-func (p *planner) addresses() []string {
-	list := make([]string, len(p.objects))
-	for i, o := range p.objects {
-		list[i] = o.Address.String()
-	}
 	slices.Sort(list)
-	return list
+	return slices.Compact(list)
 }
 
 // excluded marks the objects named by --exclude and all that need them.
@@ -282,6 +236,9 @@ func (p *planner) finish(out *Plan) error {
 		return cmp.Or(cmp.Compare(a.Address, b.Address), cmp.Compare(a.Action, b.Action))
 	})
 	for _, c := range out.Changes {
+		if c.Action == Adopt && p.isPackageAt(c.Address) {
+			continue // it counts as reused
+		}
 		out.Summary.count(c.Action)
 	}
 	dag, err := out.Graph()

@@ -70,6 +70,14 @@ type Provider interface {
 	Apply(ctx context.Context, run Run) (Result, error)
 }
 
+// Claimer is implemented by providers whose objects stand in places that only
+// one object can have: the tag under which an image is published. The planner
+// refuses configurations in which two objects claim the same.
+type Claimer interface {
+	// Claims names the places of an object in words. It is pure.
+	Claims(*Object) []string
+}
+
 // ResolveRequest asks for the identity of one object.
 type ResolveRequest struct {
 	Address      addr.Address

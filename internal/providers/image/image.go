@@ -324,6 +324,17 @@ func (p *Provider) resolveDestinations(req providers.ResolveRequest, values prov
 	}
 }
 
+// Claims are the places that an image is published to: two images under one tag
+// would overwrite each other with every apply.
+func (p *Provider) Claims(o *providers.Object) []string {
+	s := o.Spec.(*spec)
+	claims := make([]string, len(s.destinations))
+	for i, d := range s.destinations {
+		claims[i] = d.Reference
+	}
+	return claims
+}
+
 // inDir makes a path absolute, from a directory.
 func inDir(dir, path string) string {
 	if !filepath.IsAbs(path) {
