@@ -3,6 +3,7 @@ package artifact
 import (
 	"context"
 	"errors"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -269,5 +270,28 @@ func BenchmarkDirectoryHas(b *testing.B) {
 		if err != nil || len(found) != len(keys) {
 			b.Fatal(len(found), err)
 		}
+	}
+}
+
+func TestDamageIsFoundByThoseWhoStopAtTheAnnouncedSize(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "c")
+	c := openDir(dir, Options{Clock: time.Now})
+	p := newProduct(t, "a", "x")
+	put(t, c, p)
+	blob := c.blobPath(p.rec.Archive.Digest)
+	data, err := os.ReadFile(blob)
+	must(t, err)
+	data[len(data)/2] ^= 0xff
+	must(t, os.WriteFile(blob, data, 0o666))
+
+	r, err := c.Open(context.Background(), p.rec)
+	must(t, err)
+	defer r.Close()
+	var corrupt *CorruptError
+	if _, err := io.ReadFull(r, make([]byte, p.rec.Archive.Size)); !errors.As(err, &corrupt) {
+		t.Errorf("all bytes of a damaged archive are given out: %v", err)
+	}
+	if _, err := c.Get(context.Background(), p.rec.Key); !errors.Is(err, ErrNotFound) {
+		t.Errorf("the damaged product is still in the cache: %v", err)
 	}
 }

@@ -29,19 +29,18 @@ func (v *verifier) Read(p []byte) (int, error) {
 	if v.done != nil {
 		return 0, v.done
 	}
-	left := v.want.Size - v.n
-	if left == 0 {
-		v.done = v.end()
-		return 0, v.done
-	}
-	n, err := v.src.Read(p[:min(int64(len(p)), left)])
+	n, err := v.src.Read(p[:min(int64(len(p)), v.want.Size-v.n)])
 	v.n += int64(n)
 	v.hash.Write(p[:n])
 	switch {
-	case err == io.EOF && v.n < v.want.Size:
-		v.done = v.corrupt(fmt.Sprintf("its archive has %d bytes, %d expected", v.n, v.want.Size))
+	case v.n == v.want.Size:
+		// Whoever knows the size may not read on to the end, so the last bytes are
+		// held back when they are wrong.
+		if v.done = v.end(); v.done != io.EOF {
+			return 0, v.done
+		}
 	case err == io.EOF:
-		v.done = v.end()
+		v.done = v.corrupt(fmt.Sprintf("its archive has %d bytes, %d expected", v.n, v.want.Size))
 	case err != nil:
 		v.done = err
 	}
