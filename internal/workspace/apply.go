@@ -203,7 +203,7 @@ func (s *session) run(ctx context.Context, out *Applied, opts ApplyOptions) erro
 		Plan: out.Plan, Provider: w.Kinds.Provider, State: next, Journal: journalOf{j, w.opts.Now}, CPUs: out.CPUs, Memory: out.Memory,
 		FailFast: opts.FailFast, Drain: opts.Drain, LogDir: out.LogDir, Events: opts.Events, Now: w.opts.Now,
 	})
-	out.Report = report
+	out.Report, out.State = report, next // also where it cannot be recorded
 	// From here on nothing is given up because of an interrupt.
 	ctx = context.WithoutCancel(ctx)
 	outputErr := s.recordOutputs(ctx, next, out, report)
@@ -212,7 +212,6 @@ func (s *session) run(ctx context.Context, out *Applied, opts ApplyOptions) erro
 			return errors.Join(runErr, err, j.Close(), fmt.Errorf("what was done is kept in %s: the next run takes it over", j.Path()))
 		}
 	}
-	out.State = next
 	return errors.Join(runErr, outputErr, j.Close(), j.Remove())
 }
 
