@@ -151,34 +151,67 @@ func (p *Plan) problem() string {
 		return fmt.Sprintf("it is damaged: %q is no mode", p.Mode)
 	}
 	changed := make(map[string]bool, len(p.Changes))
-	for _, c := range p.Changes {
-		if _, err := addr.Parse(c.Address); err != nil {
-			return fmt.Sprintf("it is damaged: %v", err)
+	for i := range p.Changes {
+		c := &p.Changes[i]
+		if problem := c.problem(); problem != "" {
+			return "it is damaged: " + problem
 		}
 		if changed[c.Address] {
 			return fmt.Sprintf("it is damaged: %s changes twice", c.Address)
 		}
 		changed[c.Address] = true
 	}
+	if problem := p.stepsProblem(changed); problem != "" {
+		return "it is damaged: " + problem
+	}
+	return ""
+}
+
+// problem says what cannot be right about one change.
+func (c *Change) problem() string {
+	if _, err := addr.Parse(c.Address); err != nil {
+		return err.Error()
+	}
+	if _, err := addr.Parse(c.From); c.From != "" && err != nil {
+		return err.Error()
+	}
+	switch c.Action {
+	case Remove, Forget, Move:
+		return ""
+	case Build, Fetch, Create, Update, Adopt, Refresh:
+	default:
+		return fmt.Sprintf("%q is no action", c.Action)
+	}
+	if key, err := hex.DecodeString(c.Key); err != nil || len(key) != sha256.Size {
+		return fmt.Sprintf("%q, of %s, is no content key", c.Key, c.Address)
+	}
+	if c.Record == nil {
+		return c.Address + " has no record"
+	}
+	return ""
+}
+
+// stepsProblem says what cannot be right about the steps.
+func (p *Plan) stepsProblem(changed map[string]bool) string {
 	ids := make(map[string]bool, len(p.Steps))
 	for _, s := range p.Steps {
 		if !changed[s.Address] {
-			return fmt.Sprintf("it is damaged: step %s belongs to no change", s.ID)
+			return fmt.Sprintf("step %s belongs to no change", s.ID)
 		}
 		if ids[s.ID] {
-			return fmt.Sprintf("it is damaged: step %s is listed twice", s.ID)
+			return fmt.Sprintf("step %s is listed twice", s.ID)
 		}
 		ids[s.ID] = true
 	}
 	for _, s := range p.Steps {
 		for _, need := range s.Needs {
 			if !ids[need] {
-				return fmt.Sprintf("it is damaged: step %s needs %s, which is not there", s.ID, need)
+				return fmt.Sprintf("step %s needs %s, which is not there", s.ID, need)
 			}
 		}
 	}
 	if _, err := p.Graph(); err != nil {
-		return fmt.Sprintf("it is damaged: %v", err)
+		return err.Error()
 	}
 	return ""
 }

@@ -1,0 +1,205 @@
+package plan_test
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"esd/internal/plan"
+)
+
+// saved is a plan that has something of everything, and its file.
+func saved(t testing.TB) (*plan.Plan, string) {
+	t.Helper()
+	c := stack("1.1")
+	w, s := deployed(stack("1.0"))
+	p := mustPlan(t, request(c, w, s, func(r *plan.Request) {
+		r.Outputs = []plan.OutputValue{{Name: "a", Value: json.RawMessage(`12345678901234567890`)}}
+	}))
+	path := filepath.Join(t.TempDir(), "x.plan")
+	if err := p.Save(path); err != nil {
+		t.Fatal(err)
+	}
+	return p, path
+}
+
+func TestASavedPlanComesBackAsItWas(t *testing.T) {
+	p, path := saved(t)
+	got, err := plan.Load(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(toJSON(t, p), toJSON(t, got)); diff != "" {
+		t.Error(diff)
+	}
+	if !plan.IsFile(path) {
+		t.Error("it is not recognised")
+	}
+	info, err := os.Stat(path)
+	if err != nil || info.Mode().Perm()&0o077 != 0 {
+		t.Errorf("others can read it: %v %v", info.Mode(), err)
+	}
+	if entries, _ := os.ReadDir(filepath.Dir(path)); len(entries) != 1 {
+		t.Errorf("something was left behind: %v", entries)
+	}
+}
+
+func TestNumbersOfASavedPlanKeepAllDigits(t *testing.T) {
+	p, path := saved(t)
+	p.Changes[0].Record.Attributes = map[string]any{"size": int64(9007199254740993)}
+	if err := p.Save(path); err != nil {
+		t.Fatal(err)
+	}
+	got, err := plan.Load(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := got.Changes[0].Record.Attributes["size"]; toJSON(t, n) != "9007199254740993" {
+		t.Error(n)
+	}
+}
+
+// seal makes a plan file whose checksum is right, whatever is in it.
+func seal(t testing.TB, body []byte) []byte {
+	t.Helper()
+	sum := sha256.Sum256(body)
+	data, err := json.Marshal(map[string]any{
+		"format": "esd-plan", "format_version": 1, "esd_version": "1.0.0", "sha256": hex.EncodeToString(sum[:]), "plan": json.RawMessage(body),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data
+}
+
+func TestPlansThatCannotBeAppliedAreRefused(t *testing.T) {
+	p, path := saved(t)
+	whole, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// changed gives the plan with something changed, under a right checksum.
+	changed := func(f func(*plan.Plan)) []byte {
+		var q plan.Plan
+		if err := json.Unmarshal([]byte(toJSON(t, p)), &q); err != nil {
+			t.Fatal(err)
+		}
+		f(&q)
+		return seal(t, []byte(toJSON(t, q)))
+	}
+	for name, test := range map[string]struct {
+		data []byte
+		want string
+	}{
+		"empty":                         {nil, "it is not a saved plan, or was cut off"},
+		"cut in the middle":             {whole[:len(whole)/2], "it is not a saved plan, or was cut off"},
+		"edited":                        {bytes.Replace(whole, []byte(`"op":"build"`), []byte(`"op":"burnt"`), 1), "it was changed after it was saved"},
+		"of a newer version":            {bytes.Replace(whole, []byte(`"format_version":1,"esd_version":"1.0.0"`), []byte(`"format_version":9,"esd_version":"7.1"`), 1), `it was saved by esd "7.1", whose format this version does not know`},
+		"of an older version":           {bytes.Replace(whole, []byte(`"format_version":1,`), []byte(`"format_version":0,`), 1), "whose format is no longer known"},
+		"not a plan but other JSON":     {[]byte(`{"format":"esd-state","format_version":1}`), "it is not a saved plan"},
+		"not JSON":                      {[]byte("recipe \"a\" {}\n"), "it is not a saved plan, or was cut off"},
+		"with a field nobody knows":     {seal(t, []byte(`{"format_version":1,"mode":"apply","color":"red"}`)), "it is damaged"},
+		"without a mode":                {seal(t, []byte(`{}`)), `it is damaged: "" is no mode`},
+		"with the plan being null":      {seal(t, []byte(`null`)), "it is damaged"},
+		"with a step listed twice":      {changed(func(p *plan.Plan) { p.Steps = append(p.Steps, p.Steps[0]) }), "is listed twice"},
+		"with a step that needs itself": {changed(func(p *plan.Plan) { p.Steps[0].Needs = []string{p.Steps[0].ID} }), "it is damaged"},
+		"with steps in a circle": {changed(func(p *plan.Plan) {
+			p.Steps[0].Needs = []string{p.Steps[len(p.Steps)-1].ID}
+		}), "it is damaged"},
+		"with a need that is not there":       {changed(func(p *plan.Plan) { p.Steps[0].Needs = []string{"recipe.x#build"} }), "which is not there"},
+		"with a step that belongs to nothing": {changed(func(p *plan.Plan) { p.Steps[0].Address = "recipe.x" }), "belongs to no change"},
+		"with two changes of one object":      {changed(func(p *plan.Plan) { p.Changes = append(p.Changes, p.Changes[0]) }), "changes twice"},
+		"with an address that cannot be":      {changed(func(p *plan.Plan) { p.Changes[0].Address = "../../etc" }), "it is damaged"},
+		"with a moved object that cannot be":  {changed(func(p *plan.Plan) { p.Changes[0].From = "../../etc" }), "it is damaged"},
+		"with an object that has no record":   {changed(func(p *plan.Plan) { p.Changes[0].Record = nil }), "has no record"},
+		"with an object whose key is no key":  {changed(func(p *plan.Plan) { p.Changes[0].Key = "k" }), "is no content key"},
+		"with an action that nobody knows":    {changed(func(p *plan.Plan) { p.Changes[0].Action = "explode" }), "is no action"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "x.plan")
+			if err := os.WriteFile(path, test.data, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			_, err := plan.Load(path)
+			var problem *plan.FileError
+			if !errors.As(err, &problem) || !strings.Contains(err.Error(), test.want) || !strings.Contains(err.Error(), "esd plan --out") {
+				t.Errorf("%v, want %q", err, test.want)
+			}
+		})
+	}
+	t.Run("a file that is not there", func(t *testing.T) {
+		_, err := plan.Load(filepath.Join(t.TempDir(), "none"))
+		var problem *plan.FileError
+		if !errors.As(err, &problem) {
+			t.Error(err)
+		}
+	})
+}
+
+func TestWhatLooksLikeASavedPlan(t *testing.T) {
+	dir := t.TempDir()
+	for name, content := range map[string]string{"main.hcl": "recipe \"a\" {}", "empty": "", "state": `{"format_version":1}`} {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if plan.IsFile(path) {
+			t.Errorf("%s does not", name)
+		}
+	}
+	if plan.IsFile(dir) || plan.IsFile(filepath.Join(dir, "none")) {
+		t.Error("neither a directory nor nothing does")
+	}
+}
+
+func TestSavingToWhereNothingCanBeWrittenLeavesNothing(t *testing.T) {
+	p, path := saved(t)
+	if err := p.Save(filepath.Join(path, "below-a-file")); err == nil || !strings.Contains(err.Error(), "saving the plan") {
+		t.Error(err)
+	}
+	before, _ := os.ReadFile(path)
+	if err := p.Save(path); err != nil {
+		t.Error(err)
+	}
+	if after, _ := os.ReadFile(path); !bytes.Equal(before, after) {
+		t.Error("the same plan gives another file")
+	}
+}
+
+func FuzzParse(f *testing.F) {
+	_, path := saved(f)
+	whole, err := os.ReadFile(path)
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(whole)
+	f.Add(whole[:len(whole)/2])
+	f.Add(seal(f, []byte(`{"mode":"apply","changes":[{"address":"recipe.a"}],"steps":[{"id":"a","address":"recipe.a","needs":["a"]}]}`)))
+	f.Add([]byte(`{"format":"esd-plan","format_version":1,"plan":null}`))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		// What stands in the file may be anything under a right checksum.
+		for _, in := range [][]byte{data, sealed(data)} {
+			p, problem := plan.Parse(in)
+			if problem != "" {
+				continue
+			}
+			if _, err := p.Graph(); err != nil {
+				t.Errorf("a plan that was accepted has no graph: %v", err)
+			}
+		}
+	})
+}
+
+// sealed is seal for bytes that may not be JSON at all.
+func sealed(body []byte) []byte {
+	sum := sha256.Sum256(body)
+	return []byte(`{"format":"esd-plan","format_version":1,"sha256":"` + hex.EncodeToString(sum[:]) + `","plan":` + string(body) + `}`)
+}
