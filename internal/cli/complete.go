@@ -52,6 +52,10 @@ func completeOutputs(o *configOptions) completionFunc {
 	})
 }
 
+// appKey finds the app in the context of a command: completions are set up by
+// options, which know of none.
+type appKey struct{}
+
 // completeFrom opens the configuration, and is silent about all that is wrong
 // with it.
 func completeFrom(o *configOptions, list func(context.Context, *workspace.Workspace) []string) completionFunc {
@@ -67,9 +71,11 @@ func completeFrom(o *configOptions, list func(context.Context, *workspace.Worksp
 				return nil, cobra.ShellCompDirectiveNoFileComp
 			}
 		}
-		w, _ := workspace.OpenState(workspace.Options{
-			Path: opts.path, Vars: opts.vars, VarFiles: opts.varFiles, Environ: os.LookupEnv, Version: Version,
-		})
+		var a app
+		if known, ok := cmd.Context().Value(appKey{}).(*app); ok {
+			a = *known
+		}
+		w, _ := workspace.OpenState(a.workspaceOptions(opts))
 		var fit []string
 		for _, candidate := range list(ctx, w) {
 			if strings.HasPrefix(candidate, begun) {

@@ -43,7 +43,7 @@ func Main(args []string, io IO) int {
 	if err := checkDashes(root, args); err != nil {
 		return a.fail(usageError(err))
 	}
-	err := root.ExecuteContext(ctx)
+	err := root.ExecuteContext(context.WithValue(ctx, appKey{}, a))
 	if err != nil && !a.started {
 		err = usageError(explainUsage(root, args, err))
 	}

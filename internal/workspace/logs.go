@@ -77,21 +77,32 @@ func logFiles(dir string) ([]LogFile, error) {
 	return logs, nil
 }
 
-// operationName finds the operation in the name of a log: what stands behind the
-// last dot, before a digest.
-var operationName = regexp.MustCompile(`\.([a-z-]+?)(?:-[0-9a-f]{8})?$`)
-
-// Of picks the logs of the steps of one object.
+// Of picks the logs of the steps of one object. The name of a log is that of
+// its step with what is not fit for a file name replaced, so it is compared
+// with what the object's steps would be called.
 func (r RunLogs) Of(a addr.Address) []LogFile {
+	prefix := logDigest.ReplaceAllString(strings.TrimSuffix(apply.LogName(a.String()), ".log"), "") + "."
 	var list []LogFile
 	for _, log := range r.Logs {
-		m := operationName.FindStringSubmatch(log.Name)
-		if m != nil && apply.LogName(a.String()+"#"+m[1]) == log.Name+".log" {
-			list = append(list, log)
+		operation, ok := strings.CutPrefix(log.Name, prefix)
+		if !ok {
+			continue
 		}
+		operation = logDigest.ReplaceAllString(operation, "")
+		if simpleOperation.MatchString(operation) && apply.LogName(a.String()+"#"+operation) != log.Name+".log" {
+			continue // of recipe.a["x"], not of recipe.a_x
+		}
+		list = append(list, log)
 	}
 	return list
 }
+
+var (
+	// logDigest is what keeps ambiguous names apart.
+	logDigest = regexp.MustCompile(`-[0-9a-f]{8}$`)
+	// simpleOperation is an operation whose name is fit for a file name.
+	simpleOperation = regexp.MustCompile(`^[a-z]+$`)
+)
 
 // PickRun finds the run that begins with a name; the last one for none.
 func PickRun(runs []RunLogs, name string) (RunLogs, error) {
