@@ -13,7 +13,7 @@ import (
 func TestLogsOfAnObjectAreFoundByItsAddress(t *testing.T) {
 	t.Parallel()
 	steps := []string{
-		"recipe.a#build", "recipe.a.b#build", "recipe.a-build#fetch", `recipe.a["x"]#build`, `recipe.a["y"]#build`,
+		"recipe.a#build", "recipe.a-build#fetch", `recipe.a["x"]#build`, `recipe.a["y"]#build`,
 		`module.m["1"].recipe.a#build`, "target.image.lab#assemble",
 		"target.image.lab#publish oci:dist/lab:1.0", `target.image.lab["x/y"]#publish oci:dist/lab:1.0`, "recipe.a_x#build",
 	}
