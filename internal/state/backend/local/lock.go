@@ -42,18 +42,30 @@ func (b *Backend) Lock(ctx context.Context, info backend.LockInfo) (backend.Lock
 	}
 	info.Path = b.absolute()
 	h := &held{b: b, info: info}
-	err := b.guarded(ctx, true, func(locks bool) error {
-		if locks {
-			return h.take()
+	for deadline := time.Now().Add(lingering); ; {
+		err := b.guarded(ctx, true, func(locks bool) error {
+			if locks {
+				return h.take()
+			}
+			return h.takeWithoutFlock()
+		})
+		var locked *backend.LockedError
+		if errors.As(err, &locked) && locked.Holder.Dead() && time.Now().Before(deadline) && ctx.Err() == nil {
+			time.Sleep(lingering / 100)
+			continue
 		}
-		return h.takeWithoutFlock()
-	})
-	if err != nil {
-		return nil, err
+		if err != nil {
+			return nil, err
+		}
+		b.removeLeftovers()
+		return h, nil
 	}
-	b.removeLeftovers()
-	return h, nil
 }
+
+// lingering is how long the flock of a process that was killed may outlive it:
+// a child that it had forked, and that had not yet started its own program, has
+// a copy of the open file.
+const lingering = 2 * time.Second
 
 // take gets the lock under the guard.
 func (h *held) take() error {
