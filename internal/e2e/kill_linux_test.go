@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -224,7 +225,7 @@ func (k *killTally) add(r killResult) {
 
 func (k *killTally) log(t *testing.T, n int, took time.Duration, packages int) {
 	t.Logf("%d kills over %v, %d met the running program; of %d packages each, %.1f were in the cache when it was killed, "+
-		"%.1f were built by the next run (which took %v) and %.1f fetched; none was built again; %d files in tmp of the cache were left behind",
+		"%.1f were built by the next run (which took %v) and %.1f fetched; none was built again; %d temporary files were left behind",
 		n, took.Round(time.Millisecond), k.met.Load(), packages, float64(k.finished.Load())/float64(n), float64(k.again.Load())/float64(n),
 		(time.Duration(k.resumed.Load()) / time.Duration(n)).Round(time.Millisecond), float64(k.fetched.Load())/float64(n), k.stray.Load())
 }
@@ -269,8 +270,13 @@ func killOnce(t *testing.T, m *machine, at moment, all map[string]string, digest
 	if got := records(t, m.path("../cache")); !maps.Equal(got, all) {
 		t.Errorf("the cache has %v, want %v", got, all)
 	}
-	left, _ := os.ReadDir(m.path("../cache/tmp"))
-	result.stray = len(left)
+	for _, pattern := range []string{"../cache/tmp/*", ".esd/tmp/*", ".esd/build/*", ".esd/*.tmp.*", "dist/lab/.esd-ingest/*"} {
+		left, _ := filepath.Glob(m.path(pattern))
+		result.stray += len(left)
+		for _, l := range left {
+			t.Logf("left behind: %s", l)
+		}
+	}
 	m.wantNothingToDo()
 	return result
 }

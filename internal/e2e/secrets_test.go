@@ -187,7 +187,7 @@ recipe "leak" {
 			m := newMachine(t, files)
 			files["esd.hcl"] = strings.Replace(files["esd.hcl"], host+"/esd/lab", "oci:dist/other", 1)
 			m.write(files)
-			m.env["TOKEN"], m.env["ESD_VAR_checked"] = token, token
+			m.env["TOKEN"] = token
 			for _, args := range [][]string{{"validate"}, {"plan"}, {"plan", "--format=json", "--out", "plan.file"}, applyJSON} {
 				e := m.esd(args...)
 				if e.code != 1 {
