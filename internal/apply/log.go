@@ -10,27 +10,34 @@ import (
 )
 
 // LogName is the file name of the log of a step: its identity with the
-// characters that are not fit for file names replaced, and a digest where the
-// name would be too long or ambiguous.
+// characters that are not fit for file names replaced, and a digest where that
+// leaves the name ambiguous or it would be too long.
 func LogName(stepID string) string {
 	var b strings.Builder
+	replaced := false
 	for _, r := range stepID {
 		switch {
 		case r >= 'a' && r <= 'z', r >= 'A' && r <= 'Z', r >= '0' && r <= '9', r == '.', r == '-', r == '_':
 			b.WriteRune(r)
 		case r == '#':
 			b.WriteByte('.')
-		case r == '"' || r == ']':
 		default:
-			b.WriteByte('_')
+			replaced = true
+			if r != '"' && r != ']' {
+				b.WriteByte('_')
+			}
 		}
 	}
 	name := b.String()
-	if strings.ContainsAny(stepID, "[/") || len(name) > 200 {
-		name = name[:min(len(name), 200)] + "-" + providers.ShortDigest(stepID)[:8]
+	if replaced || len(name) > maxLogName || strings.Count(stepID, "#") > 1 {
+		name = name[:min(len(name), maxLogName)] + "-" + providers.ShortDigest(stepID)[:8]
 	}
 	return name + ".log"
 }
+
+// maxLogName leaves room for a digest and an extension in the 255 bytes that
+// file names may have.
+const maxLogName = 200
 
 // lazyLog is a log file that comes into being with the first byte.
 type lazyLog struct {
