@@ -77,11 +77,8 @@ func (r *runner) put(change plan.Change, found map[string]any) *state.Object {
 // not moves, which a record under the new address would hide, so the journal
 // gets them first.
 func (r *runner) recordChangesWithoutSteps() error {
-	for from, o := range moveAll(r.opts.State, r.opts.Plan.Changes) {
-		moved := *o
-		moved.When = r.opts.Now().UTC().Format(time.RFC3339)
-		r.opts.State.Put(&moved)
-		if err := r.opts.Journal.Append(Entry{Step: moved.Address + "#move", Object: &moved, Removed: from}); err != nil {
+	for _, entry := range r.move() {
+		if err := r.opts.Journal.Append(entry); err != nil {
 			return fmt.Errorf("%w: %w", ErrJournal, err)
 		}
 	}
@@ -100,22 +97,4 @@ func (r *runner) recordChangesWithoutSteps() error {
 		}
 	}
 	return nil
-}
-
-// moveAll gives moved objects their new addresses, all at once, so that two
-// can change places. It returns them by their old ones.
-func moveAll(s *state.State, changes []plan.Change) map[string]*state.Object {
-	moved := map[string]*state.Object{}
-	for _, change := range changes {
-		if o := s.Objects[change.From]; change.From != "" && o != nil {
-			copied := *o
-			copied.Address = change.Address
-			moved[change.From] = &copied
-			delete(s.Objects, change.From)
-		}
-	}
-	for _, o := range moved {
-		s.Put(o)
-	}
-	return moved
 }
