@@ -44,7 +44,8 @@ func (r *runner) try(ctx context.Context, i int, log *lazyLog) (value providers.
 	for attempt := 1; ; attempt++ {
 		value, err = r.attempt(ctx, i, log, cpus, attempt)
 		var again *providers.RetryError
-		if err == nil || !errors.As(err, &again) || attempt >= attempts || ctx.Err() != nil {
+		var late *TimeoutError
+		if err == nil || errors.As(err, &late) || !errors.As(err, &again) || attempt >= attempts || ctx.Err() != nil {
 			return value, err
 		}
 		if again.OutOfMemory {
@@ -97,7 +98,15 @@ func withTimeout(ctx context.Context, step *plan.Step) (context.Context, context
 	if limit <= 0 {
 		return ctx, func() {}
 	}
-	return context.WithTimeoutCause(ctx, limit, fmt.Errorf("took longer than its timeout of %s", limit))
+	return context.WithTimeoutCause(ctx, limit, &TimeoutError{limit})
+}
+
+// TimeoutError says that a step was ended because it took too long. It is not
+// tried again: it had all the time that it was given.
+type TimeoutError struct{ Limit time.Duration }
+
+func (e *TimeoutError) Error() string {
+	return fmt.Sprintf("took longer than its timeout of %s", e.Limit)
 }
 
 // lostJournal stops the run: what is done from now on might be lost.
@@ -114,9 +123,7 @@ func (r *runner) finish(i int, outcome Outcome, value providers.Result) {
 	defer r.mu.Unlock()
 	r.outcomes[i] = outcome
 	r.counts.Running--
-	if r.workLeft > 0 {
-		r.workLeft = max(r.workLeft-r.weights[i]*float64(r.cpus(i)), 0)
-	}
+	r.spend(i)
 	r.report.Downloaded += value.Downloaded
 	r.report.Uploaded += value.Uploaded
 	event := Event{Kind: StepDone, Step: outcome.Step, Elapsed: outcome.Elapsed, Reused: outcome.Reused, Log: outcome.Log, Bytes: value.Size}
@@ -132,11 +139,20 @@ func (r *runner) finish(i int, outcome Outcome, value providers.Result) {
 	r.emitLocked(event)
 }
 
+// spend takes a step that has ended, or will never begin, out of the work that
+// is left.
+func (r *runner) spend(i int) {
+	if r.workLeft > 0 {
+		r.workLeft = max(r.workLeft-r.weights[i]*float64(r.cpus(i)), 0)
+	}
+}
+
 // skip accounts for a step that is not started.
 func (r *runner) skip(i int, because string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.outcomes[i] = Outcome{Step: &r.steps[i], Because: because, skipped: true}
 	r.counts.Skipped++
+	r.spend(i)
 	r.emitLocked(Event{Kind: StepSkipped, Step: &r.steps[i], Because: because})
 }

@@ -169,7 +169,7 @@ func (r *runner) run(ctx context.Context) (*Report, error) {
 	r.started = r.opts.Now()
 	r.emit(Event{Kind: RunStarted, Plan: r.opts.Plan})
 	if err := r.recordChangesWithoutSteps(); err != nil {
-		return nil, err
+		r.lostJournal(err) // nothing is started, and the run ends as any other
 	}
 	finished := make(chan struct{})
 	watching := r.watch(ctx, finished)
@@ -209,11 +209,21 @@ func (r *runner) watch(ctx context.Context, finished <-chan struct{}) <-chan str
 				r.interrupt(Stopping)
 				return
 			case <-finished:
+				// The walk can end before its end was noticed here.
+				if ctx.Err() != nil && !r.allDone() {
+					r.interrupt(Stopping)
+				}
 				return
 			}
 		}
 	}()
 	return ended
+}
+
+func (r *runner) allDone() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.counts.Done == r.counts.Total
 }
 
 func (r *runner) interrupt(kind EventKind) {
