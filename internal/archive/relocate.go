@@ -2,6 +2,7 @@ package archive
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -132,7 +133,7 @@ func (x *relocatingReader) fill() {
 	var n int
 	n, x.err = io.ReadFull(x.src, x.buf[x.n:])
 	x.n += n
-	if x.err == io.ErrUnexpectedEOF {
+	if errors.Is(x.err, io.ErrUnexpectedEOF) {
 		x.err = io.EOF
 	}
 	if x.err != nil {

@@ -2,6 +2,7 @@ package archive
 
 import (
 	"bytes"
+	"errors"
 	"io"
 	"strings"
 	"testing"
@@ -56,7 +57,7 @@ func TestRelocationNeedsPathsOfOneLength(t *testing.T) {
 func TestRelocationPassesReadErrorsOn(t *testing.T) {
 	r := &Relocation{From: "/a/b", To: "/c/d"}
 	_, err := io.ReadAll(r.Reader(io.MultiReader(strings.NewReader("x"), iotest.ErrReader(io.ErrClosedPipe))))
-	if err != io.ErrClosedPipe {
+	if !errors.Is(err, io.ErrClosedPipe) {
 		t.Errorf("got %v", err)
 	}
 }

@@ -142,7 +142,7 @@ func (s *source) finish(failed error, most int64) error {
 func (x *extractor) archive(source *source) (Summary, error) {
 	br := bufio.NewReaderSize(source, copyBuffer)
 	head, err := br.Peek(blockSize)
-	if err != nil && err != io.EOF {
+	if err != nil && !errors.Is(err, io.EOF) {
 		return Summary{}, err
 	}
 	f := detect(head)
@@ -165,7 +165,7 @@ func (x *extractor) tar(r *budgetReader) (int64, error) {
 	tr := tar.NewReader(r)
 	for {
 		h, err := tr.Next()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			_, err := io.Copy(io.Discard, r)
 			return r.n, err
 		}
@@ -280,7 +280,7 @@ func (x *extractor) singleTop() (string, error) {
 	}
 	defer dir.Close()
 	entries, err := dir.ReadDir(2)
-	if err != nil && err != io.EOF {
+	if err != nil && !errors.Is(err, io.EOF) {
 		return "", err
 	}
 	if len(entries) != 1 || !entries[0].IsDir() {

@@ -217,7 +217,7 @@ type ociReader struct {
 
 func (r *ociReader) Read(p []byte) (int, error) {
 	n, err := r.ReadCloser.Read(p)
-	if err != nil && err != io.EOF {
+	if err != nil && !errors.Is(err, io.EOF) {
 		err = r.cache.readError(r.rec, err)
 	}
 	return n, err

@@ -3,6 +3,7 @@ package artifact
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -205,7 +206,8 @@ func readRecord(r io.Reader, location, key string) (Record, error) {
 // decodeRecord is readRecord for bytes in memory.
 func decodeRecord(data []byte, location, key string) (Record, error) {
 	rec, err := ParseRecord(data)
-	if v, ok := err.(*VersionError); ok {
+	var v *VersionError
+	if errors.As(err, &v) {
 		v.Location = location
 		return Record{}, v
 	}

@@ -2,6 +2,7 @@ package artifact
 
 import (
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"hash"
 	"io"
@@ -36,10 +37,10 @@ func (v *verifier) Read(p []byte) (int, error) {
 	case v.n == v.want.Size:
 		// Whoever knows the size may not read on to the end, so the last bytes are
 		// held back when they are wrong.
-		if v.done = v.end(); v.done != io.EOF {
+		if v.done = v.end(); !errors.Is(v.done, io.EOF) {
 			return 0, v.done
 		}
-	case err == io.EOF:
+	case errors.Is(err, io.EOF):
 		v.done = v.corrupt(fmt.Sprintf("its archive has %d bytes, %d expected", v.n, v.want.Size))
 	case err != nil:
 		v.done = err

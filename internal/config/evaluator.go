@@ -28,7 +28,6 @@ type evaluator struct {
 	byAddress map[string]addr.Address
 	diags     hcl.Diagnostics
 	seen      map[diagKey]bool
-	count     int
 }
 
 // instance is one instance of a module: the root, or what one module block

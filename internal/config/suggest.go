@@ -47,10 +47,3 @@ func suggestOr(name string, candidates []string, what string) string {
 	}
 	return oneOf(what, candidates)
 }
-
-func plural(n int, one, many string) string {
-	if n == 1 {
-		return one
-	}
-	return many
-}

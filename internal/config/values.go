@@ -1,6 +1,7 @@
 package config
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 
@@ -77,7 +78,8 @@ func convertVariable(v cty.Value, decl *variableDecl, at hcl.Range) (cty.Value, 
 
 // conversionProblem says what does not fit and where in the value.
 func conversionProblem(err error, got, want cty.Type) string {
-	if path, ok := err.(cty.PathError); ok && len(path.Path) > 0 {
+	var path cty.PathError
+	if errors.As(err, &path) && len(path.Path) > 0 {
 		return fmt.Sprintf("at %s: %s", writtenPath(path.Path), path.Error())
 	}
 	if want == cty.String && (got.IsTupleType() || got.IsObjectType() || got.IsCollectionType()) {

@@ -20,7 +20,7 @@ func TestSecretsStayOutOfErrors(t *testing.T) {
 		return inject(method("GET", ""), func(w http.ResponseWriter, r *http.Request, _ int) bool {
 			if r.Header.Get("Authorization") == "" {
 				w.Header().Set("WWW-Authenticate", `Basic realm="test"`)
-				w.WriteHeader(401)
+				w.WriteHeader(http.StatusUnauthorized)
 				return true
 			}
 			w.WriteHeader(status)

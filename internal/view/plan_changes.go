@@ -70,10 +70,8 @@ func (v planView) packages(action plan.Action, list []*plan.Change) {
 		shown, rest = telling(list, limit)
 	}
 	v.list(shown)
-	more := fmt.Sprintf("%s %s", Number(len(rest)), string(action))
-	if len(shown) > 0 {
-		more = fmt.Sprintf("... and %s more", Number(len(rest)))
-	} else {
+	more := fmt.Sprintf("... and %s more", Number(len(rest)))
+	if len(shown) == 0 {
 		more = pad(string(action), 7) + " " + Plural(len(rest), "package")
 	}
 	v.line("  ", v.sign(action), " ", more, v.paint(dim, " ("+jsonListsAll+")"))

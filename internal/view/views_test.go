@@ -163,7 +163,7 @@ func TestNumbersAreWrittenForPeople(t *testing.T) {
 		192 * time.Second: "3m12s", 3720 * time.Second: "1h02m", 51 * time.Hour: "2d03h", -5: "0.0s",
 	} {
 		if got := Duration(d); got != want {
-			t.Errorf("%v is %s, want %s", time.Duration(d), got, want)
+			t.Errorf("%v is %s, want %s", d, got, want)
 		}
 	}
 	for n, want := range map[int]string{1: "1 step", 0: "0 steps", 1234567: "1,234,567 steps", -1000: "-1,000 steps"} {

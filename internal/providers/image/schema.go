@@ -116,7 +116,7 @@ func checkFiles(v cty.Value) error {
 		k, e := it.Element()
 		p := k.AsString()
 		if !path.IsAbs(p) || path.Clean(p) != p || p == "/" {
-			return fmt.Errorf("%q is no place in an image; give an absolute path without . and ..", p)
+			return fmt.Errorf("%q is no place in an image; give an absolute path that has no . or .. in it", p)
 		}
 		if e.IsNull() || e.AsString() == "" {
 			return fmt.Errorf("the content of %q is not given", p)

@@ -279,8 +279,8 @@ func (p *Provider) resolvePath(ctx context.Context, req providers.ResolveRequest
 	if err != nil {
 		abs = dir
 	}
-	s.source.Path, s.source.TreeDigest = abs, string(tree.Digest)
-	key.Quiet("source", string(tree.Digest))
+	s.source.Path, s.source.TreeDigest = abs, tree.Digest
+	key.Quiet("source", tree.Digest)
 	for _, in := range explainTree(tree) {
 		key.Explain(in)
 	}
@@ -310,7 +310,7 @@ func explainTree(tree archive.Tree) []providers.Input {
 		})
 	}
 	if len(m) > maxExplained {
-		return []providers.Input{{Name: "source", Text: providers.ShortDigest(string(tree.Digest))}}
+		return []providers.Input{{Name: "source", Text: providers.ShortDigest(tree.Digest)}}
 	}
 	inputs := make([]providers.Input, 0, len(m))
 	for _, name := range sortedNames(m) {

@@ -42,7 +42,7 @@ func (b *Backend) Lock(ctx context.Context, info backend.LockInfo) (backend.Lock
 	}
 	info.Path = b.absolute()
 	h := &held{b: b, info: info}
-	for deadline := time.Now().Add(lingering); ; {
+	for attempt := 0; ; attempt++ {
 		err := b.guarded(ctx, true, func(locks bool) error {
 			if locks {
 				return h.take()
@@ -50,8 +50,8 @@ func (b *Backend) Lock(ctx context.Context, info backend.LockInfo) (backend.Lock
 			return h.takeWithoutFlock()
 		})
 		var locked *backend.LockedError
-		if errors.As(err, &locked) && locked.Holder.Dead() && time.Now().Before(deadline) && ctx.Err() == nil {
-			time.Sleep(lingering / 100)
+		if errors.As(err, &locked) && locked.Holder.Dead() && attempt < lingering && ctx.Err() == nil {
+			time.Sleep(20 * time.Millisecond)
 			continue
 		}
 		if err != nil {
@@ -62,10 +62,11 @@ func (b *Backend) Lock(ctx context.Context, info backend.LockInfo) (backend.Lock
 	}
 }
 
-// lingering is how long the flock of a process that was killed may outlive it:
-// a child that it had forked, and that had not yet started its own program, has
-// a copy of the open file.
-const lingering = 2 * time.Second
+// lingering is how often the lock of a dead process is looked at again, 20 ms
+// apart. A flock may outlive the process that was killed: a child that it had
+// forked, and that had not yet started its own program, has a copy of the open
+// file.
+const lingering = 100
 
 // take gets the lock under the guard.
 func (h *held) take() error {
