@@ -42,7 +42,7 @@ func start(t *testing.T, dir, program string, args ...string) *process {
 	t.Helper()
 	p := &process{Cmd: exec.Command(program, args...), t: t}
 	p.Dir, p.Stderr = dir, p
-	p.Env = append(os.Environ(), "NO_COLOR=1", "LC_ALL=C.UTF-8")
+	p.Env = append(os.Environ(), "NO_COLOR=1", "LC_ALL=C.UTF-8", "GORACE=atexit_sleep_ms=0")
 	var err error
 	if p.stdin, err = p.StdinPipe(); err != nil {
 		t.Fatal(err)
@@ -135,7 +135,7 @@ recipe "after" {
 func esd(t *testing.T, dir string, args ...string) string {
 	t.Helper()
 	cmd := exec.Command("esd", args...)
-	cmd.Dir = dir
+	cmd.Dir, cmd.Env = dir, append(os.Environ(), "GORACE=atexit_sleep_ms=0")
 	out, err := cmd.CombinedOutput()
 	if err != nil {
 		t.Fatalf("esd %v: %v\n%s", args, err, out)
