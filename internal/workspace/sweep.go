@@ -13,9 +13,17 @@ const (
 	keepBuilds    = 7 * 24 * time.Hour
 )
 
-// sweep removes what runs that ended early have left in the working data.
-// Nothing depends on it: what cannot be removed stays.
+// keepRuns is of how many runs the logs are kept.
+const keepRuns = 100
+
+// sweep removes what runs that ended early have left in the working data, and
+// the logs of old runs. Nothing depends on it: what cannot be removed stays.
 func (w *Workspace) sweep() {
+	if runs, err := os.ReadDir(w.LogDir()); err == nil { // sorted by name, and so by time
+		for _, run := range runs[:max(len(runs)-keepRuns, 0)] {
+			_ = os.RemoveAll(filepath.Join(w.LogDir(), run.Name()))
+		}
+	}
 	for dir, keep := range map[string]time.Duration{"tmp": keepTemporary, "build": keepBuilds} {
 		dir = filepath.Join(w.WorkDir, dir)
 		entries, err := os.ReadDir(dir)
