@@ -2,6 +2,8 @@ package oci
 
 import (
 	"os"
+	"path"
+	"time"
 
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
@@ -79,4 +81,23 @@ func childrenOf(content []byte, mediaType string) ([]ocispec.Descriptor, error) 
 		return nil, err
 	}
 	return append([]ocispec.Descriptor{m.Config}, m.Layers...), nil
+}
+
+// leftoverAge is when an unfinished file has no writer any more: writers touch theirs
+// with every byte.
+const leftoverAge = 24 * time.Hour
+
+// sweepUnfinished removes what writers that were killed have left.
+func sweepUnfinished(root *os.Root, now time.Time) {
+	dir, err := root.Open(layoutIngest)
+	if err != nil {
+		return
+	}
+	defer dir.Close()
+	entries, _ := dir.ReadDir(-1) // what cannot be read stays
+	for _, e := range entries {
+		if info, err := e.Info(); err == nil && info.Mode().IsRegular() && now.Sub(info.ModTime()) > leftoverAge {
+			_ = root.Remove(path.Join(layoutIngest, e.Name()))
+		}
+	}
 }

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
@@ -278,4 +279,26 @@ func BenchmarkLayoutResolveAmong5000Tags(b *testing.B) {
 		}
 	}
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "resolves/s")
+}
+
+func TestLayoutForgetsWhatKilledWritersLeft(t *testing.T) {
+	t.Parallel()
+	dir := filepath.Join(t.TempDir(), "l")
+	s := mustOpen(t, "oci:"+dir, Options{})
+	pushImage(t, s, "one", "v1")
+	now := time.Now()
+	for name, age := range map[string]time.Duration{"OLD": 25 * time.Hour, "NEW": time.Hour} {
+		file := filepath.Join(dir, layoutIngest, name)
+		if err := os.WriteFile(file, []byte("unfinished"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Chtimes(file, now, now.Add(-age)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	pushImage(t, s, "two", "v1")
+	left, err := os.ReadDir(filepath.Join(dir, layoutIngest))
+	if err != nil || len(left) != 1 || left[0].Name() != "NEW" {
+		t.Errorf("left: %v, %v", left, err)
+	}
 }

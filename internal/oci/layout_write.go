@@ -229,6 +229,7 @@ func (l *layout) replace(ctx context.Context, root *os.Root, change func([]ocisp
 	if len(dropped) > 0 {
 		l.sweep(root, dropped, kept)
 	}
+	sweepUnfinished(root, time.Now())
 	return nil
 }
 
