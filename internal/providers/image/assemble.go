@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
@@ -23,6 +24,7 @@ type assembly struct {
 	run      providers.Run
 	image    imageSpec
 	caches   []opened
+	found    map[string]foundRecord // by content key; what is not in it was not looked for, or is not there
 }
 
 // opened is a cache that is open.
@@ -60,6 +62,9 @@ func (a *assembly) assemble(ctx context.Context) (providers.Result, error) {
 	}
 	base, err := a.loadBase(ctx, platform)
 	if err != nil {
+		return providers.Result{}, retry(err)
+	}
+	if err := a.lookUp(ctx); err != nil {
 		return providers.Result{}, retry(err)
 	}
 	layers, err := a.layers(ctx)
@@ -214,8 +219,35 @@ type foundRecord struct {
 	record artifact.Record
 }
 
+// lookUp finds the products of all packages at once: distant caches are asked
+// side by side.
+func (a *assembly) lookUp(ctx context.Context) error {
+	a.found = make(map[string]foundRecord, len(a.image.Packages))
+	var missing []string
+	for _, p := range a.image.Packages {
+		missing = append(missing, p.Key)
+	}
+	for _, c := range a.caches {
+		if len(missing) == 0 {
+			break
+		}
+		records, err := c.cache.Has(ctx, missing)
+		if err != nil {
+			return fmt.Errorf("cache %q (%s): %w", c.settings.Name, c.settings.URL, err)
+		}
+		for key, record := range records {
+			a.found[key] = foundRecord{c, record}
+		}
+		missing = slices.DeleteFunc(missing, func(key string) bool { _, ok := records[key]; return ok })
+	}
+	return nil
+}
+
 // find looks for an artifact in the caches, in their order.
 func (a *assembly) find(ctx context.Context, key string) (foundRecord, error) {
+	if found, ok := a.found[key]; ok {
+		return found, nil
+	}
 	for _, c := range a.caches {
 		record, err := c.cache.Get(ctx, key)
 		if err == nil {
