@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path"
 	"path/filepath"
@@ -172,9 +173,20 @@ func explain(err error, result sandbox.Result, scratch string) error {
 }
 
 // checkProduct refuses an empty product: the script has probably installed to
-// somewhere else.
+// somewhere else. It also refuses one that is no directory any more: a link
+// would make a product of a part of this machine.
 func (j *job) checkProduct(w *workshop) error {
-	entries, err := os.ReadDir(w.host(j.step.Base))
+	dir := w.host(j.step.Base)
+	info, err := os.Lstat(dir)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return errors.New("the script removed $prefix: it is made by esd, and the script installs into it")
+	case err != nil:
+		return err
+	case !info.IsDir():
+		return errors.New("$prefix is no directory any more: the script installs into it, and must not replace it")
+	}
+	entries, err := os.ReadDir(dir)
 	if err == nil && len(entries) == 0 {
 		err = errors.New("the script installed nothing into $prefix")
 	}
