@@ -8,6 +8,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -22,6 +23,9 @@ import (
 // logLimit is how much a script may print, in bytes, before its log is cut.
 const logLimit = 64 << 20
 
+// errNoCache says that a product would be lost as soon as it is made.
+var errNoCache = errors.New("no cache takes the product: none of the cache blocks has push = true")
+
 // build makes the product and puts it into the caches, unless one has it.
 //
 // The product stands installed on this machine before it goes to the caches:
@@ -33,6 +37,9 @@ func (j *job) build(ctx context.Context) (providers.Result, error) {
 		if ok || err != nil {
 			return result, err
 		}
+	}
+	if !slices.ContainsFunc(j.step.Caches, func(c cache.Settings) bool { return c.Push }) {
+		return providers.Result{}, errNoCache // better now than after hours of building
 	}
 	var took sandbox.Result
 	if i, ok := j.place.read(j.step.Base); !ok || i.Key != j.run.Key || j.step.Replace {
@@ -299,7 +306,7 @@ func (p *Provider) put(ctx context.Context, record artifact.Record, file string,
 		}
 	}
 	if !stored {
-		return record, errors.New("no cache takes the product: none of the cache blocks has push = true")
+		return record, errNoCache
 	}
 	return first, nil
 }
