@@ -61,11 +61,12 @@ func (b *KeyBuilder) AddDigest(name, digest string) {
 	b.Explain(Input{Name: name, Text: digest[:min(len(digest), shortDigest)]})
 }
 
-// AddObject enters the key of another object.
-func (b *KeyBuilder) AddObject(o *Object) {
-	name := o.Address.String()
+// AddObject enters the key of another object. The name says as what: it enters
+// the key in place of the object's address, which is told but makes no other
+// product (a module more or less does not).
+func (b *KeyBuilder) AddObject(name string, o *Object) {
 	b.Quiet(name, o.Key)
-	b.Explain(Input{Name: name, Text: o.Key[:min(len(o.Key), shortDigest)], Object: true})
+	b.Explain(Input{Name: o.Address.String(), Text: o.Key[:min(len(o.Key), shortDigest)], Object: true})
 }
 
 // Quiet enters an input that is explained by others.

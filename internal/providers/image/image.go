@@ -247,7 +247,7 @@ func resolvePackages(req providers.ResolveRequest, values providers.Values, s *s
 	prefixes := map[string]addr.Address{}
 	var replace []string
 	for _, a := range s.packages {
-		key.AddObject(objects[a])
+		key.AddObject(a.String(), objects[a]) // the order of layers and their titles follow addresses
 		r, ok := recipe.SpecOf(objects[a])
 		if !ok {
 			continue

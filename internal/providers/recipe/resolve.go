@@ -162,8 +162,7 @@ func addNeeds(req providers.ResolveRequest, key *providers.KeyBuilder, attribute
 		if dep == nil {
 			continue // its own error was reported
 		}
-		key.Quiet(attribute, "")
-		key.AddObject(dep)
+		key.AddObject(attribute+" "+variableName(a.Name), dep)
 		if d, ok := dep.Spec.(*spec); ok && d.root != s.root {
 			diags = append(diags, problem(req, "Different roots", fmt.Sprintf(
 				"%s stands below %s, and %s, which it needs, below %s. Recipes that need each other must have the same root.",
