@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"esd/internal/archive"
@@ -43,6 +44,14 @@ func ResolveRef(ctx context.Context, repository, ref string) (string, error) {
 // out.
 func (j *job) checkout(ctx context.Context, s source, dir string) error {
 	repo := filepath.Join(j.provider.opts.WorkDir, "sources", "git-"+s.Commit)
+	if err := os.MkdirAll(filepath.Dir(repo), 0o755); err != nil {
+		return err
+	}
+	unlock, err := lockFile(ctx, repo+".lock", "commit "+s.Commit) // recipes can share a source
+	if err != nil {
+		return err
+	}
+	defer unlock()
 	if _, err := git(ctx, repo, "cat-file", "-e", s.Commit+"^{tree}"); err != nil {
 		fmt.Fprintf(j.run.Log, "esd: fetching commit %s of %s\n", s.Commit, s.Git)
 		if err := fetchCommit(ctx, repo, s); err != nil {
@@ -50,6 +59,9 @@ func (j *job) checkout(ctx context.Context, s source, dir string) error {
 		}
 	}
 	cmd := gitCommand(ctx, repo, "archive", "--format=tar", s.Commit)
+	// The settings of users, their attributes and line endings, must not show in
+	// the source; what the tree itself says is part of the commit.
+	cmd.Env = append(cmd.Env, "GIT_CONFIG_GLOBAL="+os.DevNull, "GIT_CONFIG_SYSTEM="+os.DevNull, "GIT_CONFIG_COUNT=0", "GIT_ATTR_NOSYSTEM=1")
 	var problems bytes.Buffer
 	cmd.Stderr = &problems
 	out, err := cmd.StdoutPipe()
@@ -106,8 +118,20 @@ func gitCommand(ctx context.Context, repo string, args ...string) *exec.Cmd {
 		args = append([]string{"--git-dir", repo}, args...)
 	}
 	cmd := exec.CommandContext(ctx, "git", args...)
-	cmd.Env = append(os.Environ(), "GIT_TERMINAL_PROMPT=0", "LC_ALL=C", "GIT_ASKPASS=true")
+	cmd.Env = append(slices.DeleteFunc(os.Environ(), aboutRepository), "GIT_TERMINAL_PROMPT=0", "LC_ALL=C", "GIT_ASKPASS=true")
 	return cmd
+}
+
+// aboutRepository reports whether a variable says which repository git is to
+// work on: where esd is started by a hook of git, these are about another one.
+func aboutRepository(variable string) bool {
+	name, _, _ := strings.Cut(variable, "=")
+	switch name {
+	case "GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_ALTERNATE_OBJECT_DIRECTORIES",
+		"GIT_COMMON_DIR", "GIT_NAMESPACE", "GIT_PREFIX", "GIT_SHALLOW_FILE", "GIT_CEILING_DIRECTORIES":
+		return true
+	}
+	return false
 }
 
 func lastLine(s string) string {

@@ -15,7 +15,13 @@ import (
 // lockPackage keeps other processes that use the same place away from one
 // package. The lock ends with the process, however that ends.
 func lockPackage(ctx context.Context, p place, base string) (unlock func(), err error) {
-	f, err := os.OpenFile(p.meta(base)+".lock", os.O_CREATE|os.O_RDWR, 0o644)
+	return lockFile(ctx, p.meta(base)+".lock", base)
+}
+
+// lockFile waits for the lock on a file, which it makes; what says what it is
+// about.
+func lockFile(ctx context.Context, path, what string) (unlock func(), err error) {
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o644)
 	if err != nil {
 		return nil, err
 	}
@@ -29,7 +35,7 @@ func lockPackage(ctx context.Context, p place, base string) (unlock func(), err 
 			case <-time.After(100 * time.Millisecond):
 			case <-ctx.Done():
 				f.Close()
-				return nil, fmt.Errorf("another esd is working on %s: %w", base, context.Cause(ctx))
+				return nil, fmt.Errorf("another esd is working on %s: %w", what, context.Cause(ctx))
 			}
 		case errors.Is(err, unix.ENOLCK), errors.Is(err, unix.EOPNOTSUPP), errors.Is(err, unix.EINTR):
 			if errors.Is(err, unix.EINTR) {
@@ -38,7 +44,7 @@ func lockPackage(ctx context.Context, p place, base string) (unlock func(), err 
 			return func() { f.Close() }, nil // no locks on this file system: the lock of the state has to do
 		default:
 			f.Close()
-			return nil, fmt.Errorf("locking %s: %w", base, err)
+			return nil, fmt.Errorf("locking %s: %w", what, err)
 		}
 	}
 }

@@ -70,11 +70,16 @@ func unpackSource(ctx context.Context, file string, want digest.Digest, dir stri
 // download brings an archive into the working data, once for each checksum.
 func (j *job) download(ctx context.Context, s source) (string, error) {
 	file := filepath.Join(j.provider.opts.WorkDir, "sources", s.SHA256)
-	if sum, err := archive.HashFile(ctx, file); err == nil && sum == "sha256:"+s.SHA256 {
-		return file, nil
-	}
 	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
 		return "", err
+	}
+	unlock, err := lockFile(ctx, file+".lock", s.URL) // recipes can share a source
+	if err != nil {
+		return "", err
+	}
+	defer unlock()
+	if sum, err := archive.HashFile(ctx, file); err == nil && sum == "sha256:"+s.SHA256 {
+		return file, nil
 	}
 	tmp, err := os.CreateTemp(filepath.Dir(file), s.SHA256+".part-*")
 	if err != nil {
