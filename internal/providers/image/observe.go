@@ -100,19 +100,20 @@ func observation(o *providers.Object, recorded *state.Object, places []seen) pro
 	s := o.Spec.(*spec)
 	obs := providers.Observation{Key: o.Key, Data: places}
 	for i, place := range places {
-		if place.digest != "" {
-			obs.Exists = true
-		}
+		obs.Exists = obs.Exists || place.digest != ""
 		if place.key == o.Key {
 			continue
 		}
 		obs.Key = place.key
-		if obs.Problem == "" {
-			obs.Problem, obs.NotDrift = explain(s.destinations[i], place, recorded)
+		// What somebody else did is more worth telling than what is new.
+		if obs.Problem == "" || obs.NotDrift {
+			if problem, news := explain(s.destinations[i], place, recorded); obs.Problem == "" || !news {
+				obs.Problem, obs.NotDrift = problem, news
+			}
 		}
-		if place.key == "" {
-			break
-		}
+	}
+	if slices.ContainsFunc(places, func(p seen) bool { return p.key == "" }) {
+		obs.Key = ""
 	}
 	if obs.Exists && obs.Key == o.Key {
 		obs.Attributes = attributes(s, places[0].digest, places[0].size)
