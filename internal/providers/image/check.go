@@ -2,10 +2,13 @@ package image
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"esd/internal/archive"
 	"esd/internal/providers"
@@ -40,9 +43,14 @@ func (a *assembly) check(ctx context.Context, c check) (providers.Result, error)
 			return providers.Result{}, fmt.Errorf("layer %d: %w", i+1, err)
 		}
 	}
+	// What the image says, with what it has from its base.
+	var config ocispec.Image
+	if err := json.Unmarshal(img.Config, &config); err != nil {
+		return providers.Result{}, fmt.Errorf("the configuration of the image: %w", err)
+	}
 	timeout, _ := schema.ParseDuration(c.Timeout) // checked by the schema
 	result, err := sandbox.RunInRoot(ctx, sandbox.RootSpec{
-		Rootfs: rootfs, Argv: c.Command, Env: a.image.environment(), Dir: a.image.Workdir, User: a.image.User,
+		Rootfs: rootfs, Argv: c.Command, Env: environment(config.Config), Dir: config.Config.WorkingDir, User: config.Config.User,
 		Timeout: timeout, Stdout: a.run.Log, LogLimit: 16 << 20,
 	})
 	var exit *sandbox.ExitError
@@ -53,6 +61,6 @@ func (a *assembly) check(ctx context.Context, c check) (providers.Result, error)
 }
 
 // environment is what a container engine would give to a program.
-func (s imageSpec) environment() []string {
-	return append([]string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}, s.Env...)
+func environment(c ocispec.ImageConfig) []string {
+	return append([]string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}, c.Env...)
 }
