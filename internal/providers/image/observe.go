@@ -87,6 +87,7 @@ func (p *Provider) look(ctx context.Context, d destination, key string, recorded
 		return seen{}, err
 	}
 	found.key, found.layers = published.Key, map[string]bool{}
+	found.size = published.Descriptor.Size + published.Manifest.Config.Size
 	for _, l := range published.Layers {
 		found.layers[string(l.Descriptor.Digest)] = true
 		found.size += l.Descriptor.Size
