@@ -137,7 +137,7 @@ func (p *Provider) Resolve(ctx context.Context, req providers.ResolveRequest) (*
 	p.resolveDestinations(req, values, s, how)
 	s.checks = checksOf(values)
 	for _, c := range s.checks {
-		addSetting(key, prefixes, "check "+c.Name, strings.Join(c.Command, "\x00"))
+		addSetting(key, prefixes, "check "+c.Name, terminated(c.Command))
 	}
 	o.Key, o.Inputs = key.Sum()
 	o.Attributes = exported(req, s, o.Key)
@@ -148,8 +148,8 @@ func (p *Provider) Resolve(ctx context.Context, req providers.ResolveRequest) (*
 func addSettings(key *providers.KeyBuilder, s *spec, prefixes *strings.Replacer) {
 	key.AddValue("platform", s.platform)
 	key.AddValue("compression", s.compression)
-	addSetting(key, prefixes, "entrypoint", strings.Join(s.entrypoint, "\x00"))
-	addSetting(key, prefixes, "cmd", strings.Join(s.cmd, "\x00"))
+	addSetting(key, prefixes, "entrypoint", terminated(s.entrypoint))
+	addSetting(key, prefixes, "cmd", terminated(s.cmd))
 	key.AddValue("user", s.user)
 	key.AddValue("workdir", s.workdir)
 	for _, e := range s.env {
@@ -159,6 +159,17 @@ func addSettings(key *providers.KeyBuilder, s *spec, prefixes *strings.Replacer)
 	for _, name := range sortedNames(s.labels) {
 		addSetting(key, prefixes, "label "+name, s.labels[name])
 	}
+}
+
+// terminated is a list of arguments as one text, each with NUL behind it, so
+// that an empty one is not none.
+func terminated(arguments []string) string {
+	var b strings.Builder
+	for _, a := range arguments {
+		b.WriteString(a)
+		b.WriteByte(0)
+	}
+	return b.String()
 }
 
 // addSetting enters a setting that may mention prefixes of packages: a prefix
