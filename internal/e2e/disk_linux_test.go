@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -95,9 +96,8 @@ func TestACacheThatCannotBeWrittenIsSaid(t *testing.T) {
 		if err := os.Rename(m.path("../cache"), m.path("../readonly")); err != nil {
 			t.Fatal(err)
 		}
-		if err := os.Chmod(m.path("../readonly"), 0o555); err != nil {
-			t.Fatal(err)
-		}
+		setDirectories(t, m.path("../readonly"), 0o555)
+		t.Cleanup(func() { setDirectories(t, m.path("../readonly"), 0o755) })
 	}
 	m.write(map[string]string{"cache.hcl": "cache \"artifact\" \"shared\" {\n  url = \"../readonly\"\n}\n"})
 	m.wantNothingToDo() // reading is enough where nothing is to be built
@@ -112,4 +112,18 @@ func TestACacheThatCannotBeWrittenIsSaid(t *testing.T) {
 		t.Errorf("%v was built, want only what the cache does not have", built)
 	}
 	m.wantNothingToDo()
+}
+
+// setDirectories sets the mode of all directories below one, and of itself.
+func setDirectories(t testing.TB, top string, mode fs.FileMode) {
+	t.Helper()
+	err := filepath.WalkDir(top, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || !d.IsDir() {
+			return err
+		}
+		return os.Chmod(path, mode)
+	})
+	if err != nil {
+		t.Error(err)
+	}
 }

@@ -57,7 +57,9 @@ output "digest" { value = target.image.lab.digest }
 func skopeo(t testing.TB, args ...string) string {
 	t.Helper()
 	need(t, "skopeo")
-	cmd := exec.Command("skopeo", append([]string{"--insecure-policy", "--tmpdir", scratch(t)}, args...)...)
+	dir := scratch(t)
+	cmd := exec.Command("skopeo", append([]string{"--insecure-policy", "--tmpdir", dir}, args...)...)
+	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + dir, "XDG_RUNTIME_DIR=" + dir}
 	out, err := cmd.CombinedOutput()
 	if err != nil {
 		t.Fatalf("skopeo %s: %v\n%s", strings.Join(args, " "), err, out)

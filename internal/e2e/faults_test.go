@@ -2,7 +2,9 @@ package e2e
 
 import (
 	"fmt"
+	"maps"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -288,4 +290,56 @@ func TestWithoutWorkingDataEverythingIsAdopted(t *testing.T) {
 		t.Errorf("the image is %s, want %s", got, digest)
 	}
 	m.wantNothingToDo()
+}
+
+// spoiled answers requests for blobs with other bytes of the same length.
+func spoiled(next http.Handler) func(http.ResponseWriter, *http.Request) bool {
+	return func(w http.ResponseWriter, r *http.Request) bool {
+		if r.Method != http.MethodGet || about(r.URL.Path) != "blobs" {
+			return false
+		}
+		answer := httptest.NewRecorder()
+		next.ServeHTTP(answer, r)
+		body := answer.Body.Bytes()
+		for i := range body {
+			body[i] ^= 0x55
+		}
+		maps.Copy(w.Header(), answer.Header())
+		w.WriteHeader(answer.Code)
+		_, _ = w.Write(body)
+		return true
+	}
+}
+
+func TestACacheInARegistryThatLies(t *testing.T) {
+	t.Parallel()
+	for name, inImage := range map[string]bool{"about what an image takes": true, "about what a build needs": false} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var f faults
+			caches, images := newProxy(t, newRegistry(t, nil), f.wrap), newRegistry(t, nil)
+			stack := func(about, repository string) map[string]string {
+				files := smallStack(about, images+"/esd/"+repository+":v1")
+				files["cache.hcl"] = "cache \"artifact\" \"shared\" {\n  url = \"oci://" + caches.host + "/esd/cache\"\n}\n"
+				return files
+			}
+			newMachine(t, stack("one", "first")).apply()
+			about := "one"
+			if !inImage {
+				about = "two" // is built, and needs what the cache has
+			}
+			second := newMachine(t, stack(about, "second"))
+			f.set(spoiled(f.next))
+			e := second.want(6, "apply", "--auto-approve")
+			wantSays(t, e, "damaged")
+			t.Log(lastLines(e.stderr, 6))
+			if got := tagged(t, images, "esd/second", "v1"); got != "" {
+				t.Errorf("%s was published", got)
+			}
+			f.set(nil)
+			second.apply()
+			wantWhole(t, images, "esd/second", "v1")
+			second.wantNothingToDo()
+		})
+	}
 }
