@@ -185,6 +185,7 @@ func (w *Workspace) resolve(ctx context.Context, r *Resolved, o *config.Object, 
 		return cty.DynamicVal, diags
 	}
 	object.PreventDestroy = o.PreventDestroy
+	o.Config = cty.NilVal // nobody reads it any more, and thousands of them are large
 	r.Objects = append(r.Objects, object)
 	r.index[o.Address] = object
 	return object.Attributes, diags
