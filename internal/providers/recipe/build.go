@@ -120,10 +120,10 @@ func (j *job) prepare(ctx context.Context) (*workshop, error) {
 	var err error
 	if j.place.real {
 		w.root, w.rootDir = j.place.dir, j.place.dir
-		err = os.RemoveAll(w.host(w.scratch))
+		err = removeAll(w.host(w.scratch))
 	} else {
 		w.rootDir = filepath.Join(j.provider.opts.WorkDir, "build", j.step.Base)
-		err = os.RemoveAll(w.rootDir)
+		err = removeAll(w.rootDir)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("removing what an earlier build left: %w", err)
@@ -315,12 +315,16 @@ func (p *Provider) put(ctx context.Context, record artifact.Record, file string,
 // and removes the rest.
 func (j *job) settle(w *workshop) error {
 	if !j.place.real {
+		// Moving a directory changes it, so that its owner must be able to write.
+		if err := os.Chmod(w.host(j.step.Base), 0o755); err != nil {
+			return err
+		}
 		if err := os.Rename(w.host(j.step.Base), j.place.path(j.step.Base)); err != nil {
 			return err
 		}
-		_ = os.RemoveAll(w.rootDir) // leftovers do no harm: the next build of this key removes them
+		_ = removeAll(w.rootDir) // leftovers do no harm: the next build of this key removes them
 	} else {
-		_ = os.RemoveAll(w.host(w.scratch))
+		_ = removeAll(w.host(w.scratch))
 	}
 	return j.place.complete(j.step.Base, installed{j.run.Key, j.step.Needs})
 }

@@ -125,7 +125,7 @@ func (p place) remove(base string) error {
 	if err := os.Remove(p.meta(base)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	return os.RemoveAll(p.path(base))
+	return removeAll(p.path(base))
 }
 
 // closure lists the packages that must be there for the needs to work: the
