@@ -105,17 +105,36 @@ func (ev *evaluator) report(diags ...*hcl.Diagnostic) {
 }
 
 // hideSensitive takes the values from a diagnostic where one is sensitive:
-// whoever shows a diagnostic may show the values of the expression with it.
+// whoever shows a diagnostic may show the values of the expression with it, and
+// what functions say of their arguments quotes them.
 func hideSensitive(diag *hcl.Diagnostic) {
-	if diag.Expression == nil || diag.EvalContext == nil {
+	if diag.Expression == nil || diag.EvalContext == nil || !touchesSensitive(diag.Expression, diag.EvalContext) {
 		return
 	}
-	for _, t := range diag.Expression.Variables() {
-		if v, diags := t.TraverseAbs(diag.EvalContext); diags.HasErrors() || v.ContainsMarked() {
-			diag.Expression, diag.EvalContext = nil, nil
-			return
+	diag.Expression, diag.EvalContext = nil, nil
+	diag.Detail = "What is wrong is not shown, because a value in this expression is sensitive."
+}
+
+// touchesSensitive reports whether an expression reads a sensitive value, or
+// one that cannot be read.
+func touchesSensitive(expr hcl.Expression, ctx *hcl.EvalContext) bool {
+	for _, t := range expr.Variables() {
+		if v, diags := t.TraverseAbs(ctx); diags.HasErrors() || v.ContainsMarked() {
+			return true
 		}
 	}
+	node, ok := expr.(hclsyntax.Node)
+	if !ok {
+		return false
+	}
+	found := false
+	_ = hclsyntax.VisitAll(node, func(n hclsyntax.Node) hcl.Diagnostics {
+		if call, ok := n.(*hclsyntax.FunctionCallExpr); ok && (call.Name == "env" || call.Name == "sensitive") {
+			found = true
+		}
+		return nil
+	})
+	return found
 }
 
 func newEvaluator(c *Config, ctx context.Context, root *module) *evaluator {

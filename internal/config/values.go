@@ -22,6 +22,9 @@ func (ev *evaluator) variable(n *node, decl *variableDecl) {
 	if v == cty.NilVal || v.IsNull() && !decl.nullable && decl.def != nil {
 		v, at = ev.expression(n, decl.def, nil, cty.NilVal), decl.def.Range()
 	}
+	if decl.sensitive {
+		at = decl.rng // not where the value stands: its text would be shown
+	}
 	v, diag := convertVariable(v, decl, at)
 	if diag != nil {
 		ev.report(diag)
@@ -70,6 +73,9 @@ func convertVariable(v cty.Value, decl *variableDecl, at hcl.Range) (cty.Value, 
 		v = decl.defaults.Apply(marked).WithMarks(marks)
 	}
 	converted, err := convert.Convert(v, decl.typ)
+	if err != nil && (decl.sensitive || v.ContainsMarked()) {
+		return v, errorAt(at, "Invalid value for variable", "The value does not fit the type of var.%s, declared at %s. It is not shown, because it is sensitive.", decl.name, place(decl.rng))
+	}
 	if err != nil {
 		return v, errorAt(at, "Invalid value for variable", "The value does not fit the type of var.%s, declared at %s: %s.", decl.name, place(decl.rng), conversionProblem(err, v.Type(), decl.typ))
 	}

@@ -123,6 +123,10 @@ func (l *loader) text(name, text, origin string) {
 	src := []byte(text)
 	at := hcl.Range{Filename: "<" + origin + ">", Start: hcl.InitialPos, End: hcl.Pos{Line: 1, Column: 1 + len(text), Byte: len(text)}}
 	l.config.files[at.Filename] = &hcl.File{Bytes: src}
+	if decl.sensitive { // its text must not be shown as the source of an error
+		at.End = at.Start
+		l.config.files[at.Filename] = &hcl.File{Bytes: []byte("(sensitive value)")}
+	}
 	if decl.typ == cty.String || decl.typ == cty.DynamicPseudoType && decl.plainText() {
 		l.config.inputs[name] = input{value: cty.StringVal(text), at: at}
 		return
@@ -132,6 +136,9 @@ func (l *loader) text(name, text, origin string) {
 	if !diags.HasErrors() {
 		v, diags = expr.Value(nil)
 		diags = explainConstant(diags)
+	}
+	if decl.sensitive && diags.HasErrors() {
+		diags = hcl.Diagnostics{errorAt(at, "Invalid value for variable", "What is wrong is not shown, because var.%s is sensitive.", name)}
 	}
 	for _, diag := range diags {
 		diag.Detail += fmt.Sprintf(" var.%s is not a string, so that its value is read as an expression; mind the quotes of the shell.", name)
