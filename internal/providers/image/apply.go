@@ -38,14 +38,6 @@ func (p *Provider) Apply(ctx context.Context, run providers.Run) (providers.Resu
 	return providers.Result{}, fmt.Errorf("images have no operation %q; the plan was made by another version of esd", run.Op)
 }
 
-// retry marks failures of the network, which may go away.
-func retry(err error) error {
-	if errors.Is(err, oci.ErrUnavailable) {
-		return &providers.RetryError{Err: err}
-	}
-	return err
-}
-
 // publish sends the image to one destination.
 func (a *assembly) publish(ctx context.Context, spec stepSpec) (providers.Result, error) {
 	img, err := a.load(ctx)
@@ -60,7 +52,7 @@ func (a *assembly) publish(ctx context.Context, spec stepSpec) (providers.Result
 	progress := &publishing{total: totalSize(img), sent: map[string]int64{}, tell: a.run.Progress}
 	stats, err := oci.Publish(ctx, img, store, oci.PublishOptions{Tag: ref.Tag, Progress: progress.event})
 	if err != nil {
-		return providers.Result{}, retry(err)
+		return providers.Result{}, err
 	}
 	fmt.Fprintf(a.run.Log, "esd: published %s as %s: %d blobs sent (%d bytes), %d mounted, %d already there\n",
 		img.ManifestDescriptor.Digest, d.Written, stats.BlobsSent, stats.BytesSent, stats.BlobsMounted, stats.BlobsPresent)
@@ -122,7 +114,7 @@ func (p *Provider) unpublish(ctx context.Context, run providers.Run, spec destro
 	var errs []error
 	for _, written := range spec.Published {
 		if err := p.unpublishOne(ctx, run, spec, written); err != nil {
-			errs = append(errs, fmt.Errorf("%s: %w", written, retry(err)))
+			errs = append(errs, fmt.Errorf("%s: %w", written, err))
 		}
 	}
 	return errors.Join(errs...)

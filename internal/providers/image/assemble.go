@@ -62,14 +62,14 @@ func (a *assembly) assemble(ctx context.Context) (providers.Result, error) {
 	}
 	base, err := a.loadBase(ctx, platform)
 	if err != nil {
-		return providers.Result{}, retry(err)
+		return providers.Result{}, err
 	}
 	if err := a.lookUp(ctx); err != nil {
-		return providers.Result{}, retry(err)
+		return providers.Result{}, err
 	}
 	layers, err := a.layers(ctx)
 	if err != nil {
-		return providers.Result{}, retry(err)
+		return providers.Result{}, err
 	}
 	img, err := oci.Assemble(oci.AssembleOptions{
 		Base: base, Layers: layers, Platform: platform, Labels: a.image.Labels, Key: a.run.Key,
@@ -163,7 +163,7 @@ func (a *assembly) load(ctx context.Context) (*oci.Assembled, error) {
 	for _, k := range kept.Layers {
 		layer, err := a.reopen(ctx, k)
 		if err != nil {
-			return nil, retry(err)
+			return nil, err
 		}
 		img.Layers = append(img.Layers, layer)
 	}

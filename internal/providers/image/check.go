@@ -35,7 +35,7 @@ func (a *assembly) check(ctx context.Context, c check) (providers.Result, error)
 	for i, l := range img.Layers {
 		r, err := l.Open(ctx)
 		if err != nil {
-			return providers.Result{}, retry(err)
+			return providers.Result{}, err
 		}
 		_, err = archive.UnpackLayer(ctx, r, archive.LayerOptions{Dest: rootfs, Expect: l.Descriptor.Digest})
 		r.Close()

@@ -10,7 +10,6 @@ import (
 
 	"esd/internal/archive"
 	"esd/internal/artifact"
-	"esd/internal/oci"
 	"esd/internal/providers"
 	"esd/internal/providers/cache"
 	"esd/internal/sandbox"
@@ -82,12 +81,10 @@ func (j *job) cached(ctx context.Context) (artifact.Cache, artifact.Record, cach
 	return nil, artifact.Record{}, cache.Settings{}, false, nil
 }
 
+// fromCache says which cache an error is about. What may go away by waiting was
+// tried again in package oci already.
 func fromCache(s cache.Settings, err error) error {
-	err = fmt.Errorf("cache %q (%s): %w", s.Name, s.URL, err)
-	if errors.Is(err, oci.ErrUnavailable) {
-		return &providers.RetryError{Err: err}
-	}
-	return err
+	return fmt.Errorf("cache %q (%s): %w", s.Name, s.URL, err)
 }
 
 // fetch unpacks the product from a cache.
@@ -102,9 +99,18 @@ func (j *job) fetch(ctx context.Context) (providers.Result, error) {
 	result, err := j.install(ctx, c, record, settings)
 	var corrupt *artifact.CorruptError
 	if errors.As(err, &corrupt) {
-		err = fmt.Errorf("%w; run the same command again to build it anew", err)
+		err = fmt.Errorf("%w; %s", err, cure(settings, record))
 	}
 	return result, err
+}
+
+// cure says what to do about a damaged product. A directory cache has dropped it
+// by now; a registry keeps what it has under a digest.
+func cure(s cache.Settings, record artifact.Record) string {
+	if s.Remote() {
+		return fmt.Sprintf("remove the blob %s from the registry and run the same command again to build it anew", record.Archive.Digest)
+	}
+	return "run the same command again to build it anew"
 }
 
 // install unpacks a product into the place, unless it stands there.
