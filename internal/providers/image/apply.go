@@ -64,6 +64,9 @@ func (a *assembly) publish(ctx context.Context, spec stepSpec) (providers.Result
 	if d.Transport.PlainHTTP {
 		result.Attributes["plain_http"] = true
 	}
+	if d.Transport.CAFile != "" {
+		result.Attributes["ca_file"] = d.Transport.CAFile
+	}
 	if ref.Layout == "" {
 		result.Uploaded = stats.BytesSent
 	}
@@ -126,7 +129,7 @@ func (p *Provider) unpublishOne(ctx context.Context, run providers.Run, spec des
 		ref.Layout = inDir(p.opts.Dir, ref.Layout)
 		reference = ref.String()
 	}
-	store, ref, err := p.open(ctx, reference, transport{PlainHTTP: spec.PlainHTTP})
+	store, ref, err := p.open(ctx, reference, transport{PlainHTTP: spec.PlainHTTP, CAFile: spec.CAFile})
 	if err != nil {
 		return err
 	}

@@ -67,7 +67,11 @@ func (a *assembly) assemble(ctx context.Context) (providers.Result, error) {
 	if err := a.lookUp(ctx); err != nil {
 		return providers.Result{}, err
 	}
-	layers, err := a.layers(ctx)
+	fromBase := 0
+	if base != nil {
+		fromBase = len(base.Layers)
+	}
+	layers, err := a.layers(ctx, fromBase)
 	if err != nil {
 		return providers.Result{}, err
 	}
@@ -80,7 +84,7 @@ func (a *assembly) assemble(ctx context.Context) (providers.Result, error) {
 	if err != nil {
 		return providers.Result{}, err
 	}
-	if err := a.keep(img, len(img.Layers)-len(layers)); err != nil {
+	if err := a.keep(img, fromBase); err != nil {
 		return providers.Result{}, err
 	}
 	return providers.Result{Attributes: map[string]any{

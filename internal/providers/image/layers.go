@@ -20,8 +20,10 @@ import (
 )
 
 const (
-	// maxOwnLayers is up to how many packages each has a layer of its own.
-	// Container engines stop at 127 layers, and a base and the files need some.
+	// maxLayers is how many layers container engines accept in an image.
+	maxLayers = 127
+	// maxOwnLayers is up to how many packages each has a layer of its own, unless
+	// the base leaves room for fewer.
 	maxOwnLayers = 100
 	// groups is how many layers the packages share when there are more. It does
 	// not depend on their number, so that one more package changes one layer.
@@ -37,9 +39,15 @@ const (
 
 // layers gives the layers of the image above its base. Layers that no cache
 // has as they must be are made and put into the caches.
-func (a *assembly) layers(ctx context.Context) ([]oci.Layer, error) {
+// The base has some already.
+func (a *assembly) layers(ctx context.Context, fromBase int) ([]oci.Layer, error) {
+	own := min(maxOwnLayers, maxLayers-fromBase-1)
+	if own < groups && len(a.image.Packages) > own {
+		return nil, fmt.Errorf("the base image has %d layers, and container engines accept %d in all: too few are left for the packages; "+
+			"use a base with fewer layers", fromBase, maxLayers)
+	}
 	var layers []oci.Layer
-	for _, group := range group(a.image.Packages) {
+	for _, group := range group(a.image.Packages, own) {
 		layer, err := a.packages(ctx, group)
 		if err != nil {
 			return nil, err
@@ -59,8 +67,8 @@ func (a *assembly) layers(ctx context.Context) ([]oci.Layer, error) {
 // group distributes packages over layers: one each, or, where there are too
 // many, by their names, so that a package always shares its layer with the
 // same ones.
-func group(packages []packageRef) [][]packageRef {
-	if len(packages) <= maxOwnLayers {
+func group(packages []packageRef, own int) [][]packageRef {
+	if len(packages) <= own {
 		out := make([][]packageRef, len(packages))
 		for i, p := range packages {
 			out[i] = []packageRef{p}

@@ -168,7 +168,8 @@ func (p *Provider) PlanDestroy(req providers.DestroyRequest) ([]providers.Step, 
 			kept[d.Written] = true
 		}
 	}
-	spec := destroySpec{Digest: req.Recorded.Attributes.String("digest"), PlainHTTP: req.Recorded.Attributes.Bool("plain_http")}
+	recorded := req.Recorded.Attributes
+	spec := destroySpec{Digest: recorded.String("digest"), PlainHTTP: recorded.Bool("plain_http"), CAFile: recorded.String("ca_file")}
 	for _, w := range publishedAt(req.Recorded) {
 		if !kept[w] {
 			spec.Published = append(spec.Published, w)
@@ -186,4 +187,5 @@ type destroySpec struct {
 	Digest    string   `json:"digest"`
 	Published []string `json:"published"`
 	PlainHTTP bool     `json:"plain_http,omitempty"`
+	CAFile    string   `json:"ca_file,omitempty"`
 }

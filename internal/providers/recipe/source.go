@@ -3,6 +3,7 @@ package recipe
 import (
 	"context"
 	"crypto/sha256"
+	"crypto/tls"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -118,6 +119,10 @@ func (j *job) copyURL(ctx context.Context, address string, w io.Writer) error {
 		_, err = io.Copy(w, f)
 		return err
 	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	stall := time.AfterFunc(stallTimeout, func() { cancel(errStalled) })
+	defer stall.Stop()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 	if err != nil {
 		return err
@@ -125,7 +130,7 @@ func (j *job) copyURL(ctx context.Context, address string, w io.Writer) error {
 	req.Header.Set("User-Agent", "esd")
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
-		return &providers.RetryError{Err: err}
+		return again(ctx, err)
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {
@@ -135,14 +140,36 @@ func (j *job) copyURL(ctx context.Context, address string, w io.Writer) error {
 		}
 		return err
 	}
-	n, err := io.Copy(w, io.LimitReader(&progressReader{r: resp.Body, total: max(resp.ContentLength, 0), tell: j.run.Progress}, maxDownload))
+	body := &progressReader{r: resp.Body, total: max(resp.ContentLength, 0), tell: func(done, total int64) {
+		stall.Reset(stallTimeout)
+		j.run.Progress(done, total)
+	}}
+	n, err := io.Copy(w, io.LimitReader(body, maxDownload))
 	switch {
 	case err != nil:
-		return &providers.RetryError{Err: err}
+		return again(ctx, err)
 	case n == maxDownload:
 		return fmt.Errorf("it is larger than %d bytes", int64(maxDownload))
 	}
 	return nil
+}
+
+// stallTimeout is how long a server may send nothing before it is given up.
+const stallTimeout = 2 * time.Minute
+
+var errStalled = errors.New("the server sent nothing for two minutes")
+
+// again marks a failure of the network, which may go away; a certificate that
+// is not trusted will not.
+func again(ctx context.Context, err error) error {
+	if cause := context.Cause(ctx); cause != nil {
+		err = cause
+	}
+	var certificate *tls.CertificateVerificationError
+	if errors.As(err, &certificate) {
+		return err
+	}
+	return &providers.RetryError{Err: err}
 }
 
 // progressReader tells how much was read.
