@@ -48,7 +48,7 @@ var libraries = map[string][]string{
 	"github.com/zclconf/":             {"config", "docgen", "plan", "providers", "schema", "view", "workspace", "cli"},
 	"github.com/olareg/":              {},
 	"github.com/google/go-cmp/":       {},
-	"github.com/rogpeppe/go-internal": {"cli"},   // diff, for fmt --diff
+	"github.com/rogpeppe/go-internal": {"cli"}, // diff, for fmt --diff
 }
 
 func TestImportsPointDownwardOnly(t *testing.T) {
