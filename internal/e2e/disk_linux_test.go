@@ -54,7 +54,7 @@ func TestAFullDiskIsSaidAndTheNextRunGoesOn(t *testing.T) {
 				disk(t, m.path(place), size)
 				e := m.esd("apply", "--auto-approve")
 				if e.code != 0 {
-					wantSays(t, e, "no space left")
+					wantSays(t, e, "o space left") // the kernel says "no", head says "No"
 					t.Logf("exit code %d: %s", e.code, lastLines(e.stderr, 10))
 				}
 				m.want(0, "state", "list")
