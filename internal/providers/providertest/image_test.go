@@ -247,7 +247,7 @@ target "image" "lab" {
 	})
 	t.Run("that fail keep it back", func(t *testing.T) {
 		p := newPlace(t, config("echo it is bad; exit 4"))
-		err, log := p.failure()
+		log, err := p.failure()
 		wantError(t, err, "the check failed", "the image is not published")
 		if !strings.Contains(log, "it is bad") {
 			t.Errorf("log: %s", log)

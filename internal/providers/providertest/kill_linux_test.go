@@ -65,7 +65,7 @@ func TestAFullDisk(t *testing.T) {
 				t.Skipf("cannot mount: %v", err)
 			}
 			defer unix.Unmount(p.workDir(), unix.MNT_DETACH)
-			err, log := p.failure()
+			log, err := p.failure()
 			if !strings.Contains(err.Error()+log, test.want) || !strings.Contains(err.Error()+log, "o space left on device") {
 				t.Errorf("%v\n%s", err, log)
 			}

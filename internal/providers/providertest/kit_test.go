@@ -191,7 +191,7 @@ func (p *place) apply(change ...func(*plan.Request)) *plan.Plan {
 }
 
 // failure plans and applies, and expects that a step fails.
-func (p *place) failure(change ...func(*plan.Request)) (err error, log string) {
+func (p *place) failure(change ...func(*plan.Request)) (log string, err error) {
 	p.Helper()
 	made, c, planErr := p.plan(change...)
 	if planErr != nil {
@@ -202,7 +202,7 @@ func (p *place) failure(change ...func(*plan.Request)) (err error, log string) {
 		p.Fatal("nothing failed")
 	}
 	data, _ := os.ReadFile(r.Failed[0].Log)
-	return r.Failed[0].Err, string(data)
+	return string(data), r.Failed[0].Err
 }
 
 // nothingToDo expects that the next plan is empty.

@@ -16,7 +16,7 @@ func TestDirectoriesThatNobodyMayWriteTo(t *testing.T) {
 	t.Run("of a failed build are removed by the next one", func(t *testing.T) {
 		p := newPlace(t, recipe("mkdir -p mod/sub $prefix/x; echo a > mod/sub/a; chmod -R a-w mod $prefix/x; [ -e /nonexistent ]"))
 		for range 2 {
-			err, _ := p.failure()
+			_, err := p.failure()
 			wantError(t, err, "the script failed with exit status 1")
 		}
 		removeReadOnly(t, p)

@@ -165,7 +165,7 @@ func TestScriptsThatFail(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			p := newPlace(t, test.files)
-			err, log := p.failure()
+			log, err := p.failure()
 			wantError(t, err, test.words...)
 			if !strings.Contains(log, test.log) {
 				t.Errorf("the log says %q", log)
@@ -187,7 +187,7 @@ func TestScriptsThatFail(t *testing.T) {
 func TestLongLogsAreCut(t *testing.T) {
 	needSandbox(t)
 	p := newPlace(t, recipe("head -c 200000000 /dev/zero | tr '\\0' 'x' | fold -w 1000; echo the end; exit 1"))
-	err, log := p.failure()
+	log, err := p.failure()
 	wantError(t, err, "exit status 1")
 	if len(log) > 66<<20 || !strings.Contains(log, "the end") {
 		t.Errorf("the log has %d bytes", len(log))
@@ -399,7 +399,7 @@ func TestCaches(t *testing.T) {
 	t.Run("where none takes the product, nothing is built", func(t *testing.T) {
 		f := files(false)
 		f["main.hcl"] = strings.Replace(f["main.hcl"], `version = "1"`, `version = "3"`, 1)
-		err, log := newPlace(t, f).failure()
+		log, err := newPlace(t, f).failure()
 		wantError(t, err, "no cache takes the product: none of the cache blocks has push = true")
 		if log != "" {
 			t.Errorf("it was begun: %s", log)

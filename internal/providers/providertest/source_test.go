@@ -139,7 +139,7 @@ func TestDownloadedSources(t *testing.T) {
 				}
 				p.nothingToDo()
 			} else {
-				err, _ := p.failure()
+				_, err := p.failure()
 				wantError(t, err, test.words...)
 			}
 			if asked.Load() != test.asked {
@@ -239,7 +239,7 @@ func TestSourcesFromGit(t *testing.T) {
 		}
 	})
 	t.Run("a commit that is not there", func(t *testing.T) {
-		err, _ := newPlace(t, config(fmt.Sprintf("commit = %q", strings.Repeat("ab", 20)))).failure()
+		_, err := newPlace(t, config(fmt.Sprintf("commit = %q", strings.Repeat("ab", 20)))).failure()
 		wantError(t, err, "fetching commit "+strings.Repeat("ab", 20), "the repository does not have it")
 	})
 	t.Run("what surrounds esd makes no difference", func(t *testing.T) {
