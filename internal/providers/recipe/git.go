@@ -73,7 +73,7 @@ func (j *job) checkout(ctx context.Context, s source, dir string) error {
 	}
 	_, err = archive.Unpack(ctx, out, archive.UnpackOptions{Dest: dir})
 	if waitErr := cmd.Wait(); waitErr != nil && err == nil {
-		err = fmt.Errorf("git archive: %w: %s", waitErr, lastLine(problems.String()))
+		err = fmt.Errorf("git archive: %w: %s", waitErr, essence(problems.String()))
 	}
 	return err
 }
@@ -91,7 +91,11 @@ func fetchCommit(ctx context.Context, repo string, s source) error {
 		return nil
 	}
 	if _, err := git(ctx, repo, "fetch", "--quiet", "--", s.Git, "+refs/*:refs/esd/*"); err != nil {
-		return &providers.RetryError{Err: err}
+		var failed *gitError
+		if errors.As(err, &failed) && failed.mayGoAway() {
+			return &providers.RetryError{Err: err}
+		}
+		return err
 	}
 	if _, err := git(ctx, repo, "cat-file", "-e", s.Commit+"^{tree}"); err != nil {
 		return errors.New("the repository does not have it (any more)")
@@ -104,10 +108,13 @@ func git(ctx context.Context, repo string, args ...string) (string, error) {
 	var out, problems bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &problems
 	if err := cmd.Run(); err != nil {
-		if errors.Is(err, exec.ErrNotFound) {
+		switch {
+		case errors.Is(err, exec.ErrNotFound):
 			return "", errors.New("git is not installed on this machine")
+		case ctx.Err() != nil:
+			return "", context.Cause(ctx)
 		}
-		return "", fmt.Errorf("git %s: %w: %s", args[0], err, lastLine(problems.String()))
+		return "", &gitError{command: args[0], said: problems.String(), err: err}
 	}
 	return out.String(), nil
 }
@@ -132,9 +139,4 @@ func aboutRepository(variable string) bool {
 		return true
 	}
 	return false
-}
-
-func lastLine(s string) string {
-	s = strings.TrimSpace(s)
-	return s[strings.LastIndexByte(s, '\n')+1:]
 }
