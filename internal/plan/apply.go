@@ -79,6 +79,7 @@ func (p *planner) pass(roots []int) ([]decision, []int, error) {
 		if err := p.decide(i, demand[i], d); err != nil {
 			return nil, nil, err
 		}
+		p.waitForDependencies(i, d)
 		for _, step := range d.steps {
 			for _, need := range step.Needs {
 				n, ok := p.index[need.Address]
@@ -95,6 +96,26 @@ func (p *planner) pass(roots []int) ([]decision, []int, error) {
 		}
 	}
 	return decisions, missing, nil
+}
+
+// waitForDependencies lets the first steps of an object that is made wait for
+// those dependencies that its provider does not ask for by itself.
+func (p *planner) waitForDependencies(i int, d *decision) {
+	if d.action == Fetch || d.action == Adopt {
+		return // it was made already
+	}
+	o := p.objects[i]
+	for _, dep := range o.Dependencies {
+		n, plannable := p.index[dep]
+		if !plannable || slices.Contains(o.Needs, dep) {
+			continue
+		}
+		for s := range d.steps {
+			if len(d.steps[s].After) == 0 {
+				d.steps[s].Needs = append(d.steps[s].Needs, providers.Need{Address: dep, Form: p.provider[n].DefaultForm()})
+			}
+		}
+	}
 }
 
 // decide chooses the action for one object, and asks its provider for the
@@ -144,12 +165,12 @@ func (p *planner) decide(i int, demand []providers.Form, d *decision) error {
 
 // packageAction names the work on a package by its heaviest step.
 func packageAction(steps []providers.Step) Action {
-	action := NoOp
+	action := Adopt // it only goes to another cache
 	for _, s := range steps {
 		switch s.Op {
 		case string(Build):
 			return Build
-		default:
+		case string(Fetch):
 			action = Fetch
 		}
 	}
@@ -171,7 +192,7 @@ func (p *planner) decidePackage(o *providers.Object, obs providers.Observation, 
 	case recorded == nil:
 		d.reason = "not in any cache"
 	case recorded.Key == o.Key:
-		d.drift, d.reason = true, "was built, but is in no cache any more"
+		d.drift, d.reason = !obs.NotDrift, "was built, but is in no cache any more"
 	default:
 		d.reason = firstOr(differences(recorded, o), "changed")
 	}

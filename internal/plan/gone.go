@@ -144,13 +144,13 @@ func (p *planner) kept(kind string) []*providers.Object {
 	if p.req.Mode == Destroy {
 		return nil
 	}
-	var list []*providers.Object
-	for _, o := range p.objects {
-		if o.Kind == kind {
-			list = append(list, o)
+	if p.byKind == nil {
+		p.byKind = map[string][]*providers.Object{}
+		for _, o := range p.objects {
+			p.byKind[o.Kind] = append(p.byKind[o.Kind], o)
 		}
 	}
-	return list
+	return p.byKind[kind]
 }
 
 // linkDestroy lets an object go only after those that need it.

@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"fmt"
 	"slices"
 
 	"esd/internal/addr"
@@ -32,8 +33,22 @@ func (p *planner) applyMoves() error {
 			break
 		}
 	}
+	p.warnOfBlockedMoves()
 	p.renameDependencies()
 	return nil
+}
+
+// warnOfBlockedMoves says which objects could not be moved because something is
+// recorded where they should go.
+func (p *planner) warnOfBlockedMoves() {
+	for _, m := range p.req.Moved {
+		for _, from := range sortedKeys(p.state) {
+			if to, ok := movedTo(m, from); ok {
+				p.warnings = append(p.warnings, fmt.Sprintf("%s cannot be moved to %s, because that is recorded already: %s is left alone, or goes with its block",
+					from, to, from))
+			}
+		}
+	}
 }
 
 // checkMoves refuses moves that lead back to where they began: every plan would

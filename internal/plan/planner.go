@@ -23,6 +23,8 @@ type planner struct {
 	observed  map[addr.Address]providers.Observation
 	asked     []bool // by object: observed knows, or knows of nothing
 	moves     []Change
+	byKind    map[string][]*providers.Object // made when something goes
+	warnings  []string
 	selectors selectors
 	state     map[string]*state.Object
 }

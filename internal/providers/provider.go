@@ -109,6 +109,18 @@ type Pins interface {
 type Pin struct {
 	Image, Platform string // a base image, or
 	Repository, Ref string // a ref of a git repository
+
+	// Fetch, PlainHTTP and CAFile tell how the image is reached: its reference
+	// with a layout by absolute path, and what its target says of registries.
+	// They are not part of what the lock file pins.
+	Fetch     string
+	PlainHTTP bool
+	CAFile    string
+}
+
+// Identity is the pin without the way to reach it: what the lock file holds.
+func (p Pin) Identity() Pin {
+	return Pin{Image: p.Image, Platform: p.Platform, Repository: p.Repository, Ref: p.Ref}
 }
 
 // Object is one block instance with its identity.
@@ -123,8 +135,12 @@ type Object struct {
 	Inputs []Input
 	// Attributes is what references to the object see: an object value with
 	// at least `address`.
-	Attributes     cty.Value
-	Dependencies   []addr.Address
+	Attributes   cty.Value
+	Dependencies []addr.Address
+	// Needs are the dependencies that Plan asks for by itself, in the forms that
+	// it needs. Making the object waits for the others too: for what depends_on
+	// names, and what is only mentioned.
+	Needs          []addr.Address
 	PreventDestroy bool
 	Range          hcl.Range
 	// Title is a short human name: "greet 1.2.0".

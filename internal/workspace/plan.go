@@ -94,10 +94,16 @@ func (w *Workspace) planFrom(ctx context.Context, st *state.State, notices []sta
 func (w *Workspace) configID(r *Resolved, outputs []plan.OutputValue) plan.ConfigID {
 	h := sha256.New()
 	for _, o := range r.Objects { // in an order that is always the same
-		fmt.Fprintf(h, "%q %q %v %+v\n", o.Address.String(), o.Key, o.PreventDestroy, settingOf(o))
+		fmt.Fprintf(h, "%q %q %v %+v\n", o.Address.String(), o.Key, o.PreventDestroy, w.settingOf(o))
 	}
 	for _, o := range outputs {
-		fmt.Fprintf(h, "output %q %s %v\n", o.Name, o.Type, o.Sensitive)
+		fmt.Fprintf(h, "output %q %s %v %s\n", o.Name, o.Type, o.Sensitive, o.Value)
+	}
+	for _, m := range r.Evaluated.Moved {
+		fmt.Fprintf(h, "moved %s %s\n", m.From, m.To)
+	}
+	for _, gone := range r.Evaluated.Removed {
+		fmt.Fprintf(h, "removed %s %v\n", gone.From, gone.Destroy)
 	}
 	id := plan.ConfigID{Path: w.opts.Path, Digest: hex.EncodeToString(h.Sum(nil))}
 	id.Variables, id.Withheld = w.givenVariables()
@@ -129,12 +135,13 @@ func (w *Workspace) givenVariables() (given, withheld []string) {
 	return given, withheld
 }
 
-// settingOf is what a settings block says: it has no key that would cover it.
-func settingOf(o *providers.Object) any {
-	if o.Key == "" {
-		return o.Spec
+// settingOf is what an object says beside what its content key covers: all of
+// a settings block, and where a target goes.
+func (w *Workspace) settingOf(o *providers.Object) any {
+	if p := w.Kinds.Provider(o.Kind); p != nil && p.DefaultForm() == providers.Archive {
+		return nil
 	}
-	return nil
+	return o.Spec
 }
 
 // outputValues encodes outputs as they are recorded.

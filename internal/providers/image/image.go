@@ -139,6 +139,7 @@ func (p *Provider) Resolve(ctx context.Context, req providers.ResolveRequest) (*
 	for _, c := range s.checks {
 		addSetting(key, prefixes, "check "+c.Name, terminated(c.Command))
 	}
+	o.Needs = s.packages
 	o.Key, o.Inputs = key.Sum()
 	o.Attributes = exported(req, s, o.Key)
 	return o, diags
@@ -209,17 +210,17 @@ func (p *Provider) resolveBase(req providers.ResolveRequest, values providers.Va
 		return hcl.Diagnostics{problem(req, "Invalid base image", err.Error(), "base")}
 	}
 	digest := string(ref.Digest)
+	if ref.Layout != "" {
+		ref.Layout = inDir(req.ModuleDir, ref.Layout)
+	}
 	if digest == "" {
-		pin := providers.Pin{Image: written, Platform: s.platform}
+		pin := providers.Pin{Image: written, Platform: s.platform, Fetch: ref.String(), PlainHTTP: how.PlainHTTP, CAFile: how.CAFile}
 		o.Pins = append(o.Pins, pin)
 		pinned, ok := req.Pins.Image(pin.Image, pin.Platform)
 		if !ok {
 			o.Unpinned = append(o.Unpinned, pin)
 		}
 		digest = pinned
-	}
-	if ref.Layout != "" {
-		ref.Layout = inDir(req.ModuleDir, ref.Layout)
 	}
 	s.base = base{Reference: ref.String(), Digest: digest, Transport: how}
 	key.Quiet("base image", digest)

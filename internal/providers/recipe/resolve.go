@@ -88,7 +88,7 @@ func (p *Provider) Resolve(ctx context.Context, req providers.ResolveRequest) (*
 	s.resources = resources(values)
 	o := &providers.Object{
 		Address: req.Address, Kind: Kind, Dependencies: req.Dependencies, Range: req.Range, Spec: s,
-		Title: s.name + " " + s.version,
+		Title: s.name + " " + s.version, Needs: slices.Concat(s.needs, s.buildNeeds),
 	}
 	key := providers.NewKey(Kind, keyVersion)
 	key.AddValue("name", s.name)
