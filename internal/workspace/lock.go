@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"slices"
 
 	"github.com/hashicorp/hcl/v2"
@@ -46,13 +45,13 @@ func (w *Workspace) Lock(ctx context.Context, upgrade bool) (*LockResult, error)
 	values := make([]string, len(wanted))
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(8)
-	for i, pin := range wanted {
-		if before := w.pinned(pin); before != "" && !upgrade {
+	for i, ways := range wanted {
+		if before := w.pinned(ways[0]); before != "" && !upgrade {
 			values[i] = before
 			continue
 		}
 		group.Go(func() (err error) {
-			values[i], err = w.resolvePin(ctx, pin)
+			values[i], err = w.resolveWays(ctx, ways)
 			return err
 		})
 	}
@@ -60,7 +59,8 @@ func (w *Workspace) Lock(ctx context.Context, upgrade bool) (*LockResult, error)
 		return nil, err
 	}
 	result := &LockResult{Warnings: diags, next: lockfile.New(), path: w.LockPath()}
-	for i, pin := range wanted {
+	for i, ways := range wanted {
+		pin := ways[0].Identity()
 		setPin(result.next, pin, values[i])
 		if before := w.pinned(pin); before != values[i] {
 			result.Changes = append(result.Changes, PinChange{pin, before, values[i]})
@@ -69,20 +69,28 @@ func (w *Workspace) Lock(ctx context.Context, upgrade bool) (*LockResult, error)
 		result.Unchanged++
 	}
 	for _, pin := range w.lockedPins() {
-		if !slices.Contains(wanted, pin) {
+		if !slices.ContainsFunc(wanted, func(ways []providers.Pin) bool { return ways[0].Identity() == pin }) {
 			result.Changes = append(result.Changes, PinChange{Pin: pin, Before: w.pinned(pin)})
 		}
 	}
 	return result, nil
 }
 
-// pinsOf lists what the configuration names, each once, in a fixed order.
-func pinsOf(r *Resolved) []providers.Pin {
-	var list []providers.Pin
+// pinsOf lists what the configuration names, each once, in a fixed order: for
+// each the ways to reach it that differ.
+func pinsOf(r *Resolved) [][]providers.Pin {
+	var list [][]providers.Pin
+	at := map[providers.Pin]int{}
 	for _, o := range r.Objects {
 		for _, pin := range o.Pins {
-			if !slices.Contains(list, pin) {
-				list = append(list, pin)
+			i, known := at[pin.Identity()]
+			if !known {
+				i = len(list)
+				at[pin.Identity()] = i
+				list = append(list, nil)
+			}
+			if !slices.Contains(list[i], pin) {
+				list[i] = append(list[i], pin)
 			}
 		}
 	}
@@ -117,6 +125,23 @@ func setPin(l *lockfile.Lock, pin providers.Pin, value string) {
 	l.SetGit(lockfile.Git{URL: pin.Repository, Ref: pin.Ref}, value)
 }
 
+// resolveWays asks by each way. The lock file holds one value for all of them.
+func (w *Workspace) resolveWays(ctx context.Context, ways []providers.Pin) (string, error) {
+	value := ""
+	for i, pin := range ways {
+		got, err := w.resolvePin(ctx, pin)
+		if err != nil {
+			return "", err
+		}
+		if i > 0 && got != value {
+			return "", fmt.Errorf("base image %q is named more than once and is not the same everywhere: %s is %s, but %s is %s; write paths or tags that differ",
+				pin.Image, ways[0].Fetch, value, pin.Fetch, got)
+		}
+		value = got
+	}
+	return value, nil
+}
+
 // resolvePin asks what something mutable is at present.
 func (w *Workspace) resolvePin(ctx context.Context, pin providers.Pin) (string, error) {
 	if pin.Image == "" {
@@ -134,14 +159,13 @@ func (w *Workspace) resolvePin(ctx context.Context, pin providers.Pin) (string, 
 }
 
 func (w *Workspace) resolveImage(ctx context.Context, pin providers.Pin) (string, error) {
-	ref, err := oci.ParseRef(pin.Image)
+	ref, err := oci.ParseRef(pin.Fetch)
 	if err != nil {
 		return "", err
 	}
-	if ref.Layout != "" && !filepath.IsAbs(ref.Layout) {
-		ref.Layout = filepath.Join(filepath.Dir(w.WorkDir), ref.Layout)
-	}
-	store, err := oci.Open(ctx, ref, oci.Options{UserAgent: "esd/" + w.opts.Version, Meter: w.opts.Meter})
+	store, err := oci.Open(ctx, ref, oci.Options{
+		UserAgent: "esd/" + w.opts.Version, Meter: w.opts.Meter, PlainHTTP: pin.PlainHTTP, CAFile: pin.CAFile,
+	})
 	if err != nil {
 		return "", err
 	}
