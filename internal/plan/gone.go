@@ -201,7 +201,7 @@ func (p *planner) refreshed(i int) (Change, bool) {
 	obs := p.observed[o.Address]
 	c := Change{Address: o.Address.String(), Kind: o.Kind, Title: o.Title, PriorKey: r.Key, Drift: true, Attributes: r.Attributes}
 	if isPackage(p.provider[i]) {
-		if _, cached := obs.Forms[providers.Archive]; cached || r.Key != o.Key {
+		if obs.Exists || r.Key != o.Key {
 			return c, false
 		}
 		c.Action, c.Reason = Forget, "is in no cache any more"

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 
@@ -43,6 +44,8 @@ func (p *Provider) Apply(ctx context.Context, run providers.Run) (providers.Resu
 	switch run.Op {
 	case opFetch:
 		return job.fetch(ctx)
+	case opPush:
+		return job.push(ctx)
 	case opBuild:
 		return job.build(ctx)
 	}
@@ -102,6 +105,37 @@ func (j *job) fetch(ctx context.Context) (providers.Result, error) {
 		err = fmt.Errorf("%w; %s", err, cure(settings, record))
 	}
 	return result, err
+}
+
+// push brings the product from the cache that has it to those that lack it.
+func (j *job) push(ctx context.Context) (providers.Result, error) {
+	from, record, settings, ok, err := j.cached(ctx)
+	if err != nil {
+		return providers.Result{}, err
+	}
+	if !ok {
+		return providers.Result{}, fmt.Errorf("%s is in no cache any more; the next plan will build it", j.step.Base)
+	}
+	result := providers.Result{Attributes: j.attributes(record), Size: record.Archive.Size}
+	for _, to := range j.step.Caches {
+		if !to.Push || to == settings {
+			continue
+		}
+		c, err := j.provider.opts.Caches.Open(ctx, to)
+		if err != nil {
+			return result, err
+		}
+		if _, err := c.Put(ctx, record, func() (io.ReadCloser, error) { return from.Open(ctx, record) }); err != nil {
+			return result, fromCache(to, err)
+		}
+		if to.Remote() {
+			result.Uploaded += record.Archive.Size
+		}
+	}
+	if settings.Remote() {
+		result.Downloaded = record.Archive.Size
+	}
+	return result, nil
 }
 
 // cure says what to do about a damaged product. A directory cache has dropped it

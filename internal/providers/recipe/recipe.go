@@ -79,6 +79,7 @@ func (p *Provider) hashTree(ctx context.Context, dir string) (archive.Tree, erro
 type found struct {
 	record artifact.Record
 	cache  cache.Settings
+	lacks  []cache.Settings // which take products and have it not
 }
 
 // ArchiveOf reads from an observation which archive a package has in a cache.
@@ -98,33 +99,60 @@ func (p *Provider) sandbox(settings providers.Setting) string {
 	return cmp.Or(p.opts.Sandbox, executor.Of(settings).Sandbox)
 }
 
-// Observe asks the caches for all products at once, each cache only for what
-// those before it do not have, and then, if anything must be built, which
-// packages stand unpacked on this machine.
+// Observe asks the caches for all products at once: those that take products
+// for all of them, others only for what no cache before them has. Then, if
+// anything must be built, it looks which packages stand unpacked here.
 func (p *Provider) Observe(ctx context.Context, req providers.ObserveRequest) (map[addr.Address]providers.Observation, error) {
 	out := make(map[addr.Address]providers.Observation, len(req.Objects))
+	lacks := map[addr.Address][]cache.Settings{}
 	missing := req.Objects
 	for _, settings := range p.caches(req.Settings) {
-		if len(missing) == 0 {
-			break
+		ask := missing
+		if settings.Push {
+			ask = req.Objects
 		}
-		records, err := p.lookUp(ctx, settings, missing)
+		if len(ask) == 0 {
+			continue
+		}
+		records, err := p.lookUp(ctx, settings, ask)
 		if err != nil {
 			return nil, err
 		}
-		missing = slices.DeleteFunc(slices.Clone(missing), func(o *providers.Object) bool {
-			record, ok := records[o.Key]
-			if !ok {
-				return false
+		missing = missing[:0:0]
+		for _, o := range req.Objects {
+			record, has := records[o.Key]
+			_, known := out[o.Address]
+			switch {
+			case has && !known:
+				out[o.Address] = observation(o, record, settings)
+			case !has && !known:
+				missing = append(missing, o)
 			}
-			out[o.Address] = observation(o, record, settings)
-			return true
-		})
+			if !has && settings.Push {
+				lacks[o.Address] = append(lacks[o.Address], settings)
+			}
+		}
+	}
+	for a, obs := range out {
+		if len(lacks[a]) > 0 {
+			out[a] = lacking(obs, lacks[a])
+		}
 	}
 	if len(missing) == 0 {
 		return out, nil
 	}
 	return out, p.observeInstalled(ctx, req, out)
+}
+
+// lacking is the observation of a product that some cache should have and has
+// not: its archive is not where it is wanted.
+func lacking(obs providers.Observation, caches []cache.Settings) providers.Observation {
+	f := obs.Data.(found)
+	f.lacks = caches
+	obs.Data, obs.NotDrift = f, true
+	obs.Problem = fmt.Sprintf("is in cache %s, but not in cache %s yet", f.cache.Name, caches[0].Name)
+	delete(obs.Forms, providers.Archive)
+	return obs
 }
 
 func (p *Provider) lookUp(ctx context.Context, settings cache.Settings, objects []*providers.Object) (map[string]artifact.Record, error) {
@@ -145,7 +173,7 @@ func (p *Provider) lookUp(ctx context.Context, settings cache.Settings, objects 
 
 func observation(o *providers.Object, record artifact.Record, settings cache.Settings) providers.Observation {
 	return providers.Observation{
-		Exists: true, Key: o.Key, Data: found{record, settings},
+		Exists: true, Key: o.Key, Data: found{record: record, cache: settings},
 		Forms:      map[providers.Form]string{providers.Archive: "cache " + settings.Name},
 		Attributes: attributes(o.Spec.(*spec), record),
 	}
@@ -181,29 +209,41 @@ func (p *Provider) observeInstalled(ctx context.Context, req providers.ObserveRe
 	return nil
 }
 
-// Plan gives the one step that a package needs: building it, or fetching it
-// from where it is.
+// Plan gives the steps that a package needs: building it; or, where a cache has
+// it, fetching it for builds and bringing it to the caches that lack it.
 func (p *Provider) Plan(req providers.PlanRequest) (providers.Planned, error) {
 	s := req.Object.Spec.(*spec)
-	step := providers.Step{
-		Provides: []providers.Form{providers.Archive, providers.Installed}, Completes: true,
-	}
 	st := stepSpec{
 		Name: s.name, Version: s.version, Root: s.root, Base: s.base,
 		Caches: p.caches(req.Settings), Replace: req.Replace, Sandbox: p.sandbox(req.Settings),
 	}
+	var needs []providers.Need
 	for _, a := range s.needs {
 		st.Needs = append(st.Needs, needOf(req.Lookup(a)))
-		step.Needs = append(step.Needs, providers.Need{Address: a, Form: providers.Installed})
+		needs = append(needs, providers.Need{Address: a, Form: providers.Installed})
 	}
-	if _, cached := req.Observed.Forms[providers.Archive]; cached && !req.Replace {
-		p.planFetch(&step, &st, req.Observed)
-	} else {
-		p.planBuild(&step, &st, req, s)
+	f, cached := req.Observed.Data.(found)
+	_, archived := req.Observed.Forms[providers.Archive]
+	var steps []providers.Step
+	add := func(step providers.Step) error {
+		step.Completes = true
+		var err error
+		step.Spec, err = json.Marshal(st)
+		steps = append(steps, step)
+		return err
+	}
+	if (!cached && !archived) || req.Replace {
+		err := add(p.planBuild(&st, req, s, needs))
+		return providers.Planned{Steps: steps}, err
 	}
 	var err error
-	step.Spec, err = json.Marshal(st)
-	return providers.Planned{Steps: []providers.Step{step}}, err
+	if req.Demands(providers.Installed) {
+		err = add(planFetch(st, f, needs))
+	}
+	if req.Demands(providers.Archive) && err == nil {
+		err = add(planPush(st, f, req.Observed.Problem))
+	}
+	return providers.Planned{Steps: steps}, err
 }
 
 func needOf(o *providers.Object) need {
@@ -211,18 +251,37 @@ func needOf(o *providers.Object) need {
 	return need{Variable: variableName(o.Address.Name), Base: s.base, Key: o.Key}
 }
 
-func (p *Provider) planFetch(step *providers.Step, st *stepSpec, obs providers.Observation) {
-	step.Op, step.Title = opFetch, "fetch "+st.Name+" "+st.Version
-	step.Provides = []providers.Form{providers.Installed}
-	if f, ok := obs.Data.(found); ok && f.cache.Remote() {
+func planFetch(st stepSpec, f found, needs []providers.Need) providers.Step {
+	step := providers.Step{
+		Op: opFetch, Title: "fetch " + st.Name + " " + st.Version, Needs: needs,
+		Provides: []providers.Form{providers.Installed}, Reason: "needed to build what needs it",
+	}
+	if f.cache.Remote() {
 		step.Download = f.record.Archive.Size
 	}
-	step.Reason = "needed to build what needs it"
+	return step
 }
 
-func (p *Provider) planBuild(step *providers.Step, st *stepSpec, req providers.PlanRequest, s *spec) {
-	step.Op, step.Title = opBuild, "build "+st.Name+" "+st.Version
-	step.Resources = s.resources
+func planPush(st stepSpec, f found, why string) providers.Step {
+	step := providers.Step{
+		Op: opPush, Title: "share " + st.Name + " " + st.Version, Provides: []providers.Form{providers.Archive}, Reason: why,
+	}
+	if f.cache.Remote() {
+		step.Download = f.record.Archive.Size
+	}
+	for _, c := range f.lacks {
+		if c.Remote() {
+			step.Upload += f.record.Archive.Size
+		}
+	}
+	return step
+}
+
+func (p *Provider) planBuild(st *stepSpec, req providers.PlanRequest, s *spec, needs []providers.Need) providers.Step {
+	step := providers.Step{
+		Op: opBuild, Title: "build " + st.Name + " " + st.Version, Needs: needs, Resources: s.resources,
+		Provides: []providers.Form{providers.Archive, providers.Installed},
+	}
 	for _, a := range s.buildNeeds {
 		n := needOf(req.Lookup(a))
 		n.BuildOnly = true
@@ -241,6 +300,7 @@ func (p *Provider) planBuild(step *providers.Step, st *stepSpec, req providers.P
 			step.Upload = -1
 		}
 	}
+	return step
 }
 
 // PlanDestroy has no steps: products in caches are shared and content

@@ -9,6 +9,7 @@ import (
 const (
 	opBuild = "build"
 	opFetch = "fetch"
+	opPush  = "push"
 )
 
 // stepSpec is all that a step needs to know.
