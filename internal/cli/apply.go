@@ -108,6 +108,9 @@ func (c *applyCommand) run(ctx context.Context, out *follower) error {
 	if err != nil {
 		return err
 	}
+	if err := c.checkAsking(opts.Saved != nil); err != nil {
+		return err
+	}
 	c.follow(&opts, out)
 	applied, err := w.Apply(ctx, opts)
 	return c.report(applied, err, out)
@@ -133,12 +136,16 @@ func (c *applyCommand) options() (workspace.ApplyOptions, error) {
 		}
 		return opts, c.takeSaved(opts.Saved)
 	}
-	if !c.autoApprove {
-		if c.format != "" || !c.io.CanAsk {
-			return opts, usageError(errors.New("nobody can be asked here: give --auto-approve, or a plan that was saved with `esd plan --out`"))
-		}
-	}
 	return opts, nil
+}
+
+// checkAsking refuses a run that would have to ask where nobody answers. A path
+// or a configuration that is wrong is told of before.
+func (c *applyCommand) checkAsking(saved bool) error {
+	if c.autoApprove || saved || c.format == "" && c.io.CanAsk {
+		return nil
+	}
+	return usageError(errors.New("nobody can be asked here: give --auto-approve, or a plan that was saved with `esd plan --out`"))
 }
 
 // takeSaved takes what is planned from a saved plan. Only sensitive variables,

@@ -1,7 +1,9 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
@@ -78,7 +80,7 @@ type planOptions struct {
 	configOptions
 	targets, excludes, replaces []string
 	refresh, refreshOnly        bool
-	jobs                        int
+	jobs                        jobs
 	memory                      string
 }
 
@@ -86,7 +88,7 @@ func (o *planOptions) add(cmd *cobra.Command) {
 	o.configOptions.add(cmd)
 	o.addSelection(cmd)
 	f := cmd.Flags()
-	f.IntVar(&o.jobs, "jobs", 0, "how many processors steps may occupy together, `N` (default: the executor's, else all)")
+	f.Var(&o.jobs, "jobs", "how many processors steps may occupy together, `N` (default: the executor's, else all)")
 	f.StringVar(&o.memory, "memory", "", "how much memory steps may occupy together, a `SIZE` such as 4GiB (default: the executor's, else no limit)")
 	addSandbox(cmd, &o.sandbox)
 }
@@ -116,12 +118,33 @@ func (o *planOptions) addRefreshOnly(cmd *cobra.Command) {
 	cmd.Flags().BoolVar(&o.refreshOnly, "refresh-only", false, "only make the state match what caches and registries have")
 }
 
+// jobs is a number of processors that was given; 0 if none was.
+type jobs int
+
+// Set implements [pflag.Value].
+func (j *jobs) Set(s string) error {
+	n, err := strconv.Atoi(s)
+	if err != nil || n < 1 {
+		return errors.New("a number of processors is expected, at least 1; without --jobs it is that of the executor, else all")
+	}
+	*j = jobs(n)
+	return nil
+}
+
+// String implements [pflag.Value].
+func (j *jobs) String() string {
+	if *j == 0 {
+		return ""
+	}
+	return strconv.Itoa(int(*j))
+}
+
+// Type implements [pflag.Value].
+func (*jobs) Type() string { return "int" }
+
 // parse checks the options.
 func (o *planOptions) parse() (workspace.PlanOptions, error) {
-	out := workspace.PlanOptions{NoRefresh: !o.refresh, CPUs: o.jobs}
-	if o.jobs < 0 {
-		return out, usageError(fmt.Errorf("--jobs %d: a number of processors is expected", o.jobs))
-	}
+	out := workspace.PlanOptions{NoRefresh: !o.refresh, CPUs: int(o.jobs)}
 	if o.memory != "" {
 		n, err := schema.ParseSize(o.memory)
 		if err != nil {

@@ -100,6 +100,9 @@ func explainUsage(root *cobra.Command, args []string, err error) error {
 		if here := elsewhere[name]; here != "" {
 			return fmt.Errorf("unknown option --%s; esd has %s", name, here)
 		}
+		if cmd.Name() == "console" && strings.HasPrefix(name, "e") {
+			return fmt.Errorf("unknown option %s; the expression is an argument: `esd console EXPRESSION`", dashed(unknown))
+		}
 		var known []string
 		visit := func(f *pflag.Flag) { known = append(known, "--"+f.Name) }
 		cmd.Flags().VisitAll(visit)
@@ -109,6 +112,14 @@ func explainUsage(root *cobra.Command, args []string, err error) error {
 			near = []string{s}
 		}
 		return fmt.Errorf("unknown option %s for %q%s", dashed(unknown), cmd.CommandPath(), didYouMean(near))
+	}
+	var invalid *pflag.InvalidValueError
+	if errors.As(err, &invalid) {
+		cause := invalid.Unwrap().Error()
+		if invalid.GetFlag().Value.Type() == "bool" {
+			cause = "true or false is expected"
+		}
+		return fmt.Errorf("--%s %s: %s", invalid.GetFlag().Name, invalid.GetValue(), cause)
 	}
 	if text, _, unknown := strings.Cut(err.Error(), "\n"); unknown && strings.HasPrefix(text, "unknown command") {
 		return fmt.Errorf("%s%s", text, didYouMean(root.SuggestionsFor(commandWord(args))))
