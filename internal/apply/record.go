@@ -51,6 +51,22 @@ func (r *runner) record(i int, value providers.Result, elapsed time.Duration) En
 	return entry
 }
 
+// recordPartly records new objects of which some but not all of the steps that
+// complete them are done, such as an image at one of two registries: otherwise
+// nobody would know any more that it is there, were its block removed now. The
+// next plan sees what is missing.
+func (r *runner) recordPartly() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, o := range r.report.Done {
+		address := o.Step.Address
+		change := r.changes[address]
+		if o.Step.Completes && r.left[address] > 0 && change.Action != plan.Remove && r.opts.State.Get(address) == nil {
+			r.put(change, r.found[address])
+		}
+	}
+}
+
 // put puts an object into the state.
 func (r *runner) put(change plan.Change, found map[string]any) *state.Object {
 	attributes := state.Attributes{}

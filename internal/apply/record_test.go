@@ -63,12 +63,30 @@ func TestAnObjectIsRecordedWhenAllThatCompletesItIsDone(t *testing.T) {
 			t.Errorf("entries of the journal with the object: %s", diff)
 		}
 	})
-	t.Run("and not before", func(t *testing.T) {
+	t.Run("or partly, when the rest of a new one has failed", func(t *testing.T) {
 		s := newSetting(t, p)
 		s.fake.does["image#publish 2"] = fails
 		s.run(t, t.Context())
-		if s.opts.State.Get("recipe.image") != nil {
+		if s.opts.State.Get("recipe.image") == nil {
+			t.Error("nobody knows that it is half there")
+		}
+	})
+	t.Run("and not before: the older record stays", func(t *testing.T) {
+		s := newSetting(t, p)
+		older := object("recipe.image")
+		s.opts.State.Put(older)
+		s.fake.does["image#publish 2"] = fails
+		s.run(t, t.Context())
+		if s.opts.State.Get("recipe.image") != older {
 			t.Error("it is recorded although it is not complete")
+		}
+	})
+	t.Run("and not where nothing of it was done", func(t *testing.T) {
+		s := newSetting(t, p)
+		s.fake.does["image#publish 1"], s.fake.does["image#publish 2"] = fails, fails
+		s.run(t, t.Context())
+		if s.opts.State.Get("recipe.image") != nil {
+			t.Error("it is recorded although it is nowhere")
 		}
 	})
 }

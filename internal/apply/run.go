@@ -255,6 +255,7 @@ func (r *runner) sum(outcomes []graph.Outcome) {
 			r.report.Done = append(r.report.Done, o)
 		}
 	}
+	r.recordPartly()
 }
 
 func (r *runner) emit(e Event) {

@@ -50,8 +50,36 @@ func (p *planner) planApply(ctx context.Context, out *Plan) error {
 	if err := p.planGone(out); err != nil {
 		return err
 	}
+	p.warnOfKept(out)
 	p.planOutputs(out)
 	return nil
+}
+
+// warnOfKept says which targets keep the old product of a package that
+// --replace makes anew: its content key stays the same, and so do theirs.
+func (p *planner) warnOfKept(out *Plan) {
+	if len(p.req.Replaces) == 0 {
+		return
+	}
+	changed := map[string]bool{}
+	for _, c := range out.Changes {
+		changed[c.Address] = true
+	}
+	contains := make([]string, len(p.objects)) // a replaced package in each
+	for i, o := range p.objects {              // dependencies stand before
+		if isPackage(p.provider[i]) && p.selectors.replaces.has(o.Address) {
+			contains[i] = o.Address.String()
+		}
+		for _, dep := range o.Dependencies {
+			if d, ok := p.index[dep]; ok && contains[i] == "" {
+				contains[i] = contains[d]
+			}
+		}
+		if address := o.Address.String(); contains[i] != "" && !isPackage(p.provider[i]) && !changed[address] {
+			p.warnings = append(p.warnings, fmt.Sprintf("%s keeps the product of %s that it has; add --replace '%s' to have the new one in it",
+				address, contains[i], address))
+		}
+	}
 }
 
 // pass walks from the toplevels backward and decides for each object that
@@ -218,8 +246,10 @@ func (p *planner) decideTarget(o *providers.Object, obs providers.Observation, r
 		d.action = NoOp
 	case recorded.Key == o.Key && obs.Exists:
 		d.action, d.drift, d.reason = Update, !obs.NotDrift, firstOr([]string{obs.Problem}, "was changed by somebody else")
+	case recorded.Key == o.Key && obs.NotDrift:
+		d.action, d.reason = Update, firstOr([]string{obs.Problem}, "is not everywhere yet")
 	case recorded.Key == o.Key:
-		d.action, d.drift, d.reason = Create, !obs.NotDrift, firstOr([]string{obs.Problem}, "was there, but is gone")
+		d.action, d.drift, d.reason = Create, true, firstOr([]string{obs.Problem}, "was there, but is gone")
 	case asWanted:
 		d.action, d.reason = Adopt, firstOr(differences(recorded, o), "changed")+"; exists as wanted"
 	default:
