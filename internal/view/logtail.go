@@ -3,6 +3,7 @@ package view
 import (
 	"io"
 	"os"
+	"slices"
 	"strings"
 )
 
@@ -12,7 +13,8 @@ const (
 )
 
 // logTail is the end of a log: at most n lines, read from at most tailBytes,
-// none empty at the end. A log that cannot be read is said to be so.
+// none empty at the end. What esd itself wrote into it is left out: it is not
+// what the program said that failed. A log that cannot be read is said to be so.
 func logTail(path string, n int) []string {
 	text, cut, err := readTail(path)
 	if err != nil {
@@ -27,7 +29,7 @@ func logTail(path string, n int) []string {
 	if text == "" {
 		return nil
 	}
-	lines := Options{Unicode: true}.cleanLines(text)
+	lines := slices.DeleteFunc(Options{Unicode: true}.cleanLines(text), func(line string) bool { return strings.HasPrefix(line, "esd: ") })
 	return lines[max(len(lines)-n, 0):]
 }
 

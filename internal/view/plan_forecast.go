@@ -25,12 +25,13 @@ func (v planView) forecast() {
 }
 
 // forecastLines says in words what a plan is expected to cost, and what is not
-// known of that. None for a plan without steps.
+// known of that. None for a plan of which nothing is known, and for a destroy,
+// which costs nothing that anybody would wait for.
 func forecastLines(p *plan.Plan, arrow string) []string {
-	if len(p.Steps) == 0 {
+	f, steps := p.Forecast, len(p.Steps)
+	if p.Mode == plan.Destroy || f.Unknown >= steps && f.Download == 0 && f.Upload == 0 {
 		return nil
 	}
-	f, steps := p.Forecast, len(p.Steps)
 	lines := []string{
 		forecastTime(f, steps),
 		fmt.Sprintf("download %s, upload %s", amount(f.Download, f.UnknownDownload, steps), amount(f.Upload, f.UnknownUpload, steps)),

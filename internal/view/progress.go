@@ -1,6 +1,8 @@
 package view
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -169,6 +171,7 @@ type skipped struct {
 	because string
 	first   *plan.Step
 	n       int
+	others  bool // steps of other objects than that of the cause are among them
 }
 
 // takes reports whether the event goes into the same heap.
@@ -181,6 +184,7 @@ func (s *skipped) add(e apply.Event) {
 		s.because, s.first = e.Because, e.Step
 	}
 	s.n++
+	s.others = s.others || e.Step.Address != objectOf(e.Because)
 }
 
 // text says what was skipped and because of what; what stands behind the
@@ -190,8 +194,13 @@ func (s *skipped) text(verb string) string {
 	if s.n > 1 {
 		subject, needs = Plural(s.n, "step"), "they need"
 	}
-	if s.because == "" {
+	switch {
+	case s.because == "":
 		return subject + verb + ": the run was stopped"
+	case !s.others && s.n > 1:
+		return fmt.Sprintf("%s of %s%s: its %s failed", subject, s.first.Address, verb, operationOf(s.because))
+	case !s.others:
+		return fmt.Sprintf("%s%s: its %s failed", subject, verb, operationOf(s.because))
 	}
 	return fmt.Sprintf("%s%s: %s %s, which failed", subject, verb, needs, objectOf(s.because))
 }
@@ -204,12 +213,29 @@ func objectOf(stepID string) string {
 	return stepID
 }
 
-// firstLine is the first line of an error's text.
-func firstLine(err error) string {
-	if err == nil {
-		return "no reason was given"
+// operationOf is the operation within the identity of a step.
+func operationOf(stepID string) string {
+	if i := strings.LastIndexByte(stepID, '#'); i > 0 {
+		return stepID[i+1:]
 	}
-	line, _, _ := strings.Cut(strings.TrimSpace(err.Error()), "\n")
+	return "step"
+}
+
+// reasonOf says why a step failed. What the second interrupt ended has not
+// failed by itself, and what the machinery says of that tells nobody anything.
+func reasonOf(err error) string {
+	switch {
+	case err == nil:
+		return "no reason was given"
+	case errors.Is(err, context.Canceled):
+		return "interrupted"
+	}
+	return err.Error()
+}
+
+// firstLine is the first line of the reason.
+func firstLine(err error) string {
+	line, _, _ := strings.Cut(strings.TrimSpace(reasonOf(err)), "\n")
 	return line
 }
 

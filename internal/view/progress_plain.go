@@ -45,7 +45,9 @@ func (f *Plain) Event(e apply.Event) {
 	f.board.see(e)
 	switch e.Kind {
 	case apply.RunStarted:
-		f.say("Applying " + Plural(e.Counts.Total, "step") + ".")
+		if e.Counts.Total > 0 { // adoptions are no steps
+			f.say("Applying " + Plural(e.Counts.Total, "step") + ".")
+		}
 	case apply.StepDone:
 		word, c := "done", green
 		if e.Reused {

@@ -147,8 +147,12 @@ func (s *Stream) step(e apply.Event) {
 		m.Level, m.Type, text = "warn", "step_retried", "tried again in "+Duration(e.Wait)+": "+firstLine(e.Err)
 	case apply.StepSkipped:
 		m.Level, m.Type, text = "warn", "step_skipped", "skipped"
-		if e.Because != "" {
-			text += ": needs " + objectOf(e.Because)
+		switch cause := objectOf(e.Because); cause {
+		case "":
+		case e.Step.Address:
+			text += ": its " + operationOf(e.Because) + " failed"
+		default:
+			text += ": needs " + cause
 		}
 	default:
 		return
@@ -167,7 +171,7 @@ func (s *Stream) hook(e apply.Event) *streamHook {
 		h.Action = streamAction(c)
 	}
 	if e.Err != nil {
-		h.Error = e.Err.Error()
+		h.Error = reasonOf(e.Err)
 	}
 	return h
 }

@@ -57,11 +57,7 @@ func (p *printer) failure(o apply.Outcome) {
 	address, doing := stepName(o.Step)
 	sign := p.paint(boldRed, p.pick("x", "✗"))
 	p.wrapped("  "+sign+" ", fmt.Sprintf("%s  %s, failed after %s", address, doing, Duration(o.Elapsed)))
-	reason := "no reason was given"
-	if o.Err != nil {
-		reason = o.Err.Error()
-	}
-	for _, line := range p.cleanLines(reason) {
+	for _, line := range p.cleanLines(reasonOf(o.Err)) {
 		p.wrapped("    ", line)
 	}
 	if o.Log != "" {
@@ -91,13 +87,24 @@ func (p *printer) skips(list []apply.Outcome) {
 			p.line("  ", fmt.Sprintf("... and because of %s more", Number(len(groups)-i)))
 			break
 		}
-		cause := "the run was stopped"
-		if g.because != "" {
-			cause = objectOf(g.because) + " failed"
-		}
-		p.wrapped("  "+p.paint(yellow, "-")+" ", fmt.Sprintf("%s because %s: %s", Plural(g.steps, "step"), cause, fewOf(g.objects, maxSkipNames)))
+		p.wrapped("  "+p.paint(yellow, "-")+" ", g.text())
 	}
 	p.line()
+}
+
+// text says what was skipped and why; of an object whose own step failed it
+// names that step.
+func (g skipGroup) text() string {
+	steps, cause := Plural(g.steps, "step"), objectOf(g.because)
+	switch {
+	case g.because == "":
+		return fmt.Sprintf("%s because the run was stopped: %s", steps, fewOf(g.objects, maxSkipNames))
+	case len(g.objects) == 1 && g.objects[0] == cause:
+		return fmt.Sprintf("%s of %s because its %s failed", steps, cause, operationOf(g.because))
+	case slices.Contains(g.objects, cause):
+		return fmt.Sprintf("%s because %s of %s failed: %s", steps, operationOf(g.because), cause, fewOf(g.objects, maxSkipNames))
+	}
+	return fmt.Sprintf("%s because %s failed: %s", steps, cause, fewOf(g.objects, maxSkipNames))
 }
 
 // skipGroups sorts skipped steps by cause, the one with the most first.
