@@ -233,6 +233,7 @@ func sortedKeys[V any](m map[string]V) []string {
 
 // finish puts everything into its order and counts.
 func (p *planner) finish(out *Plan) error {
+	out.Warnings = append(out.Warnings, p.warnings...)
 	out.Changes = append(out.Changes, p.movesOf(out.Changes)...)
 	slices.SortFunc(out.Changes, func(a, b Change) int {
 		return cmp.Or(cmp.Compare(a.Address, b.Address), cmp.Compare(a.Action, b.Action))
