@@ -135,7 +135,7 @@ func (s *session) open(ctx context.Context) error {
 
 // end gives the lock back. It must happen even when the run was interrupted.
 func (s *session) end() error {
-	return s.lock.Unlock(context.WithoutCancel(context.Background()))
+	return s.lock.Unlock(context.Background())
 }
 
 // write records a state under the next serial.
