@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/opencontainers/go-digest"
+
 	"esd/internal/oci"
 	"esd/internal/providers"
 )
@@ -124,12 +126,11 @@ func (p *Provider) unpublish(ctx context.Context, run providers.Run, spec destro
 }
 
 func (p *Provider) unpublishOne(ctx context.Context, run providers.Run, spec destroySpec, written string) error {
-	reference := written
-	if ref, err := oci.ParseRef(written); err == nil && ref.Layout != "" {
-		ref.Layout = inDir(p.opts.Dir, ref.Layout)
-		reference = ref.String()
+	located, err := p.locate(written)
+	if err != nil {
+		return err
 	}
-	store, ref, err := p.open(ctx, reference, transport{PlainHTTP: spec.PlainHTTP, CAFile: spec.CAFile})
+	store, ref, err := p.open(ctx, located.String(), transport{PlainHTTP: spec.PlainHTTP, CAFile: spec.CAFile})
 	if err != nil {
 		return err
 	}
@@ -148,20 +149,33 @@ func (p *Provider) unpublishOne(ctx context.Context, run providers.Run, spec des
 	if !errors.Is(err, oci.ErrUnsupported) {
 		return err
 	}
+	if err := onlyOurs(ctx, store, desc.Digest, p.ours(spec.Published, ref)); err != nil {
+		return err
+	}
+	return store.Delete(ctx, desc)
+}
+
+// onlyOurs makes sure that no tag but ours names a manifest: it goes for all of
+// them at once. A tag that cannot be asked might name it.
+func onlyOurs(ctx context.Context, store oci.Store, manifest digest.Digest, ours map[string]bool) error {
 	tags, err := store.Tags(ctx)
 	if err != nil {
 		return err
 	}
 	for _, tag := range tags {
-		if tag == ref.Tag {
+		if ours[tag] {
 			continue
 		}
 		other, err := store.Resolve(ctx, tag)
-		if err == nil && other.Digest == desc.Digest {
+		switch {
+		case errors.Is(err, oci.ErrNotFound):
+		case err != nil:
+			return fmt.Errorf("cannot tell whether tag %q names the same image: %w", tag, err)
+		case other.Digest == manifest:
 			return fmt.Errorf("the registry cannot remove a single tag, and tag %q names the same image: remove one of them by hand", tag)
 		}
 	}
-	return store.Delete(ctx, desc)
+	return nil
 }
 
 func (p *Provider) cacheDir() string { return filepath.Join(p.opts.WorkDir, "cache") }

@@ -165,13 +165,16 @@ func (p *Provider) PlanDestroy(req providers.DestroyRequest) ([]providers.Step, 
 	kept := map[string]bool{}
 	for _, o := range req.Kept {
 		for _, d := range o.Spec.(*spec).destinations {
-			kept[d.Written] = true
+			if ref, err := oci.ParseRef(d.Reference); err == nil {
+				kept[canonical(ref).String()] = true
+			}
 		}
 	}
 	recorded := req.Recorded.Attributes
 	spec := destroySpec{Digest: recorded.String("digest"), PlainHTTP: recorded.Bool("plain_http"), CAFile: recorded.String("ca_file")}
 	for _, w := range publishedAt(req.Recorded) {
-		if !kept[w] {
+		ref, err := p.locate(w)
+		if err != nil || !kept[canonical(ref).String()] {
 			spec.Published = append(spec.Published, w)
 		}
 	}

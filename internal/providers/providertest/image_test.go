@@ -5,6 +5,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -353,6 +357,21 @@ func TestDriftOfImages(t *testing.T) {
 	})
 }
 
+// onlyManifests is a registry that removes manifests by digest, but no tags.
+func onlyManifests(t *testing.T, host string) string {
+	t.Helper()
+	proxy := httputil.NewSingleHostReverseProxy(&url.URL{Scheme: "http", Host: host})
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodDelete && !strings.Contains(r.URL.Path, "/manifests/sha256:") {
+			http.Error(w, "not a digest", http.StatusBadRequest)
+			return
+		}
+		proxy.ServeHTTP(w, r)
+	}))
+	t.Cleanup(srv.Close)
+	return strings.TrimPrefix(srv.URL, "http://")
+}
+
 func TestDestroyingImages(t *testing.T) {
 	needSandbox(t)
 	destroy := func(r *plan.Request) { r.Mode = plan.Destroy }
@@ -388,6 +407,38 @@ func TestDestroyingImages(t *testing.T) {
 			t.Error("the wrong one is gone")
 		}
 		p.nothingToDo()
+	})
+	t.Run("leaves the tag that another target has taken under another name of the host", func(t *testing.T) {
+		host := newRegistry(t)
+		p := newPlace(t, lab(fmt.Sprintf(`publish = ["%s/esd/lab:1"]`, host)))
+		p.apply()
+		_, port, _ := strings.Cut(host, ":")
+		p.write("main.hcl", strings.NewReplacer(`"image" "lab"`, `"image" "new"`, host, "localhost:"+port).Replace(p.read("main.hcl")))
+		p.apply()
+		if p.tag(host+"/esd/lab:1") == "" {
+			t.Error("the tag is gone")
+		}
+	})
+	t.Run("in a registry that removes no tags", func(t *testing.T) {
+		host := onlyManifests(t, newRegistry(t))
+		p := newPlace(t, lab(fmt.Sprintf(`publish = ["%s/esd/lab:1", "%s/esd/lab:latest"]`, host, host)))
+		p.apply()
+		s, ref := p.store(host + "/esd/lab:1")
+		desc, err := s.Resolve(context.Background(), ref.Tag)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Tag(context.Background(), desc, "theirs"); err != nil {
+			t.Fatal(err)
+		}
+		_, err = p.failure(destroy)
+		wantError(t, err, `tag "theirs" names the same image`)
+		two := newPlace(t, lab(fmt.Sprintf("cmd = [\"two\"]\n publish = [\"%s/esd/two:1\", \"%s/esd/two:latest\"]", host, host)))
+		two.apply()
+		two.apply(destroy)
+		if two.tag(host+"/esd/two:1") != "" || two.tag(host+"/esd/two:latest") != "" {
+			t.Error("a tag is left")
+		}
 	})
 	t.Run("of a tag that is gone already is fine", func(t *testing.T) {
 		p := newPlace(t, lab(`publish = ["oci:dist/lab:1"]`))
