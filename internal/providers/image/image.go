@@ -252,25 +252,44 @@ func resolvePackages(req providers.ResolveRequest, values providers.Values, s *s
 			stack = append(stack, r.Needs()...)
 		}
 	}
+	found := make([]addr.Address, 0, len(objects))
 	for a := range objects {
-		s.packages = append(s.packages, a)
+		found = append(found, a)
 	}
-	slices.SortFunc(s.packages, addr.Compare)
-	prefixes := map[string]addr.Address{}
+	slices.SortFunc(found, addr.Compare)
+	prefixes := map[string]*providers.Object{}
 	var replace []string
-	for _, a := range s.packages {
-		key.AddObject(a.String(), objects[a]) // the order of layers and their titles follow addresses
-		r, ok := recipe.SpecOf(objects[a])
+	var diags hcl.Diagnostics
+	for _, a := range found {
+		o := objects[a]
+		r, ok := recipe.SpecOf(o)
 		if !ok {
 			continue
 		}
-		if other, twice := prefixes[r.Prefix()]; twice {
-			return strings.NewReplacer(), hcl.Diagnostics{problem(req, "The same package twice", fmt.Sprintf("%s and %s would both stand at %s.", other, a, r.Prefix()), "packages")}
+		if other := prefixes[r.Prefix()]; other != nil {
+			if other.Key != o.Key {
+				diags = append(diags, problem(req, "The same package twice", fmt.Sprintf("%s and %s would both stand at %s.", other.Address, a, r.Prefix()), "packages"))
+			}
+			continue // with the same key it is the same package
 		}
-		prefixes[r.Prefix()] = a
+		if !runsOn(r.Platform(), s.platform) {
+			diags = append(diags, problem(req, "Package for another platform", fmt.Sprintf(
+				"The image is for %s, but %s is for %s. Build it there, or set the platform of the image.", s.platform, a, r.Platform()), "packages"))
+		}
+		prefixes[r.Prefix()] = o
+		s.packages = append(s.packages, a)
+		key.AddObject(a.String(), o) // the order of layers and their titles follow addresses
 		replace = append(replace, r.Prefix(), a.String())
 	}
-	return strings.NewReplacer(replace...), nil
+	return strings.NewReplacer(replace...), diags
+}
+
+// runsOn reports whether what is good for a platform (linux/amd64/debian-12) can
+// be in an image for another (linux/amd64, linux/arm64/v8): system and
+// architecture must be the same.
+func runsOn(product, image string) bool {
+	p, i := strings.SplitN(product, "/", 3), strings.SplitN(image, "/", 3)
+	return len(p) < 2 || len(i) < 2 || p[0] == i[0] && p[1] == i[1]
 }
 
 func resolveFiles(ctx context.Context, req providers.ResolveRequest, values providers.Values, s *spec, key *providers.KeyBuilder) hcl.Diagnostics {

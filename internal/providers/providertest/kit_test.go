@@ -3,6 +3,7 @@ package providertest_test
 import (
 	"bytes"
 	"context"
+	"runtime"
 
 	"io"
 	"log/slog"
@@ -35,7 +36,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-const platform = "linux/amd64/test-1"
+const platform = "linux/" + runtime.GOARCH + "/test-1"
 
 // place is a configuration on disk, with the state that its applies leave.
 type place struct {
