@@ -362,6 +362,9 @@ func (p *Provider) Claims(o *providers.Object) []string {
 	claims := make([]string, len(s.destinations))
 	for i, d := range s.destinations {
 		claims[i] = d.Reference
+		if ref, err := oci.ParseRef(d.Reference); err == nil {
+			claims[i] = canonical(ref).String()
+		}
 	}
 	return claims
 }
