@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 
 	"esd/internal/addr"
@@ -222,14 +223,7 @@ func sortObjects(list []*providers.Object) {
 	slices.SortFunc(list, func(a, b *providers.Object) int { return addr.Compare(a.Address, b.Address) })
 }
 
-func sortedKeys[V any](m map[string]V) []string {
-	keys := make([]string, 0, len(m))
-	for k := range m {
-		keys = append(keys, k)
-	}
-	slices.Sort(keys)
-	return keys
-}
+func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
 
 // finish puts everything into its order and counts.
 func (p *planner) finish(out *Plan) error {

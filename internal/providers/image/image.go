@@ -6,11 +6,10 @@ package image
 import (
 	"context"
 	"fmt"
-	"os"
+	"maps"
 	"path/filepath"
 	"runtime"
 	"slices"
-	"sort"
 	"strings"
 
 	"github.com/hashicorp/hcl/v2"
@@ -117,7 +116,7 @@ func (p *Provider) Resolve(ctx context.Context, req providers.ResolveRequest) (*
 		s.platform = "linux/" + runtime.GOARCH
 	}
 	env := values.StringMap("env")
-	for _, name := range sortedNames(env) {
+	for _, name := range slices.Sorted(maps.Keys(env)) {
 		s.env = append(s.env, name+"="+env[name])
 	}
 	o := &providers.Object{
@@ -157,7 +156,7 @@ func addSettings(key *providers.KeyBuilder, s *spec, prefixes *strings.Replacer)
 		name, value, _ := strings.Cut(e, "=")
 		addSetting(key, prefixes, "env "+name, value)
 	}
-	for _, name := range sortedNames(s.labels) {
+	for _, name := range slices.Sorted(maps.Keys(s.labels)) {
 		addSetting(key, prefixes, "label "+name, s.labels[name])
 	}
 }
@@ -295,9 +294,9 @@ func runsOn(product, image string) bool {
 func resolveFiles(ctx context.Context, req providers.ResolveRequest, values providers.Values, s *spec, key *providers.KeyBuilder) hcl.Diagnostics {
 	var diags hcl.Diagnostics
 	files := values.StringMap("files")
-	for _, target := range sortedNames(files) {
+	for _, target := range slices.Sorted(maps.Keys(files)) {
 		host := inDir(req.ModuleDir, files[target])
-		digest, err := hashPath(ctx, host)
+		digest, err := archive.HashPath(ctx, host)
 		if err != nil {
 			diags = append(diags, problem(req, "Unreadable file", fmt.Sprintf("The content of %s in the image cannot be read: %v.", target, err), "files"))
 			continue
@@ -309,27 +308,10 @@ func resolveFiles(ctx context.Context, req providers.ResolveRequest, values prov
 	return diags
 }
 
-// hashPath digests a file, with whether it is executable, or a directory.
-func hashPath(ctx context.Context, host string) (string, error) {
-	info, err := os.Stat(host)
-	if err != nil {
-		return "", err
-	}
-	if info.IsDir() {
-		tree, err := archive.HashTree(ctx, host, archive.HashOptions{})
-		return tree.Digest, err
-	}
-	digest, err := archive.HashFile(ctx, host)
-	if info.Mode()&0o100 != 0 {
-		digest += " executable"
-	}
-	return digest, err
-}
-
 func checksOf(values providers.Values) []check {
 	blocks := values.Blocks("check")
 	var list []check
-	for _, name := range sortedNames(blocks) {
+	for _, name := range slices.Sorted(maps.Keys(blocks)) {
 		list = append(list, check{name, blocks[name].Strings("command"), blocks[name].String("timeout")})
 	}
 	return list
@@ -383,13 +365,4 @@ func inDir(dir, path string) string {
 func problem(req providers.ResolveRequest, summary, detail string, path ...string) *hcl.Diagnostic {
 	rng := req.AttributeRange(path...)
 	return &hcl.Diagnostic{Severity: hcl.DiagError, Summary: summary, Detail: detail, Subject: &rng}
-}
-
-func sortedNames[V any](m map[string]V) []string {
-	names := make([]string, 0, len(m))
-	for n := range m {
-		names = append(names, n)
-	}
-	sort.Strings(names)
-	return names
 }

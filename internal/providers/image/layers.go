@@ -144,7 +144,7 @@ func (a *assembly) files(ctx context.Context) (oci.Layer, error) {
 	key.AddValue("compression", a.image.Compression)
 	var list []archive.File
 	for _, f := range a.image.Files {
-		digest, err := hashPath(ctx, f.Host)
+		digest, err := archive.HashPath(ctx, f.Host)
 		if err != nil {
 			return oci.Layer{}, err
 		}

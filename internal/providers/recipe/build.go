@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path"
 	"path/filepath"
@@ -222,7 +223,7 @@ func (j *job) environment(w *workshop) []string {
 		vars[n.Variable] = w.inside(n.Base)
 	}
 	env := make([]string, 0, len(vars))
-	for _, name := range sortedNames(vars) {
+	for _, name := range slices.Sorted(maps.Keys(vars)) {
 		env = append(env, name+"="+vars[name])
 	}
 	return env

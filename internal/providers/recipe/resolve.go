@@ -3,6 +3,7 @@ package recipe
 import (
 	"context"
 	"fmt"
+	"maps"
 	"path"
 	"path/filepath"
 	"slices"
@@ -96,7 +97,7 @@ func (p *Provider) Resolve(ctx context.Context, req providers.ResolveRequest) (*
 	prefixes := neededPrefixes(req, s)
 	key.AddExplained("script", s.script, prefixes.Replace(s.script))
 	diags := p.resolveSource(ctx, req, values, s, o, key)
-	for _, name := range sortedNames(s.env) {
+	for _, name := range slices.Sorted(maps.Keys(s.env)) {
 		key.AddExplained("env "+name, s.env[name], prefixes.Replace(s.env[name]))
 	}
 	key.AddValue("root", s.root)
@@ -312,17 +313,8 @@ func explainTree(tree archive.Tree) []providers.Input {
 		return []providers.Input{{Name: "source", Text: providers.ShortDigest(tree.Digest)}}
 	}
 	inputs := make([]providers.Input, 0, len(m))
-	for _, name := range sortedNames(m) {
+	for _, name := range slices.Sorted(maps.Keys(m)) {
 		inputs = append(inputs, providers.Input{Name: what + name, Text: providers.ShortDigest(string(m[name]))})
 	}
 	return inputs
-}
-
-func sortedNames[V any](m map[string]V) []string {
-	names := make([]string, 0, len(m))
-	for n := range m {
-		names = append(names, n)
-	}
-	slices.Sort(names)
-	return names
 }
