@@ -8,6 +8,10 @@
 //	recipe.greet
 //	target.image.lab["zen3"]
 //	module.stack["a"].recipe.libgreet
+//	environment.sim/zlib-ng@2.2.1/abcdefg
+//
+// The last names one concrete package of an environment: name, version, and
+// its hash or as much of that as tells it from others.
 //
 // An Address is a small comparable value, so it serves as a map key, and its
 // written form parses back to the same value.
@@ -34,12 +38,15 @@ type Address struct {
 	Key string
 	// Keyed tells an instance of a repeated block from a block.
 	Keyed bool
+	// Package names a concrete package within an environment, as
+	// name@version/hash; empty for the block itself.
+	Package string
 }
 
 // String is the written form; Parse reads it back.
 func (a Address) String() string {
 	var b strings.Builder
-	b.Grow(len(a.Module) + len(a.Kind) + len(a.Name) + len(a.Key) + 6)
+	b.Grow(len(a.Module) + len(a.Kind) + len(a.Name) + len(a.Key) + len(a.Package) + 7)
 	if a.Module != "" {
 		b.WriteString(a.Module)
 		b.WriteByte('.')
@@ -52,12 +59,22 @@ func (a Address) String() string {
 		b.WriteString(strconv.Quote(a.Key))
 		b.WriteByte(']')
 	}
+	if a.Package != "" {
+		b.WriteByte('/')
+		b.WriteString(a.Package)
+	}
 	return b.String()
 }
 
-// Block is the address without its instance key.
+// Block is the address without its instance key, and without the package.
 func (a Address) Block() Address {
-	a.Key, a.Keyed = "", false
+	a.Key, a.Keyed, a.Package = "", false, ""
+	return a
+}
+
+// Whole is the address without the package: that of the environment.
+func (a Address) Whole() Address {
+	a.Package = ""
 	return a
 }
 
@@ -74,8 +91,25 @@ func (a Address) IsZero() bool { return a == Address{} }
 func Compare(a, b Address) int { return strings.Compare(a.String(), b.String()) }
 
 // Within reports whether a is what b names or part of it: an instance of the
-// block b, or anything in the module whose written form b's is.
-func (a Address) Within(b Address) bool { return a == b || a.Block() == b }
+// block b, a package of the environment b, or the package that b names by a
+// part of its hash or without one.
+func (a Address) Within(b Address) bool {
+	if b.Package != "" {
+		return a.Package != "" && (a.Whole() == b.Whole() || a.Block() == b.Whole()) && isPackage(a.Package, b.Package)
+	}
+	return a == b || a.Whole() == b || a.Block() == b
+}
+
+// isPackage reports whether written (name, name@version or name@version/hash)
+// names the package p.
+func isPackage(p, written string) bool {
+	rest, ok := strings.CutPrefix(p, written)
+	if !ok {
+		short, long := p, written // the address has a part of the hash only
+		return strings.Contains(short, "/") && strings.HasPrefix(long, short)
+	}
+	return rest == "" || rest[0] == '@' || rest[0] == '/' || strings.Contains(written, "/")
+}
 
 // InModule reports whether a stands in the module instance path (its written
 // form) or in a module below it.

@@ -166,8 +166,30 @@ func (s *scanner) block(module, blockType, name string) (Address, bool, error) {
 	if a.Key, a.Keyed, err = s.key(); err != nil {
 		return Address{}, false, err
 	}
+	if blockType == "environment" && strings.HasPrefix(s.rest, "/") {
+		if a.Package, err = s.pkg(); err != nil {
+			return Address{}, false, err
+		}
+	}
 	if s.rest != "" {
 		return Address{}, false, s.fail("nothing is expected after the name, but there is " + strconv.Quote(s.rest))
 	}
 	return a, false, nil
+}
+
+// pkg takes the package of an environment: /name@version/hash, of which the
+// latter two may be missing where a part is enough.
+func (s *scanner) pkg() (string, error) {
+	written := s.rest[1:]
+	name, rest, _ := strings.Cut(written, "@")
+	_, hash, hashed := strings.Cut(rest, "/")
+	if name == "" || strings.Contains(hash, "/") || hashed && hash == "" || strings.ContainsFunc(written, notInPackage) {
+		return "", s.fail("a package is written name@version/hash, as in environment.sim/zlib-ng@2.2.1/abcdefg")
+	}
+	s.rest = ""
+	return written, nil
+}
+
+func notInPackage(r rune) bool {
+	return !isIdent(byte(min(r, 0x7f))) && !strings.ContainsRune("@/.=:+~", r)
 }

@@ -159,6 +159,9 @@ func (p *planner) decide(i int, demand []providers.Form, d *decision) error {
 	})
 	if isPackage(p.provider[i]) {
 		p.decidePackage(o, obs, recorded, d)
+		if d.action == Adopt && unrecorded(p.provider[i]) {
+			d.action = NoOp
+		}
 		d.work = len(lacking) > 0
 	} else {
 		p.decideTarget(o, obs, recorded, d)

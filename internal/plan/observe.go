@@ -19,7 +19,7 @@ func (p *planner) observe(ctx context.Context, objects []int) error {
 	for _, i := range objects {
 		p.asked[i] = true
 		o := p.objects[i]
-		if p.req.NoRefresh {
+		if p.req.NoRefresh && !unrecorded(p.provider[i]) {
 			p.observed[o.Address] = trustRecord(o, p.provider[i], p.recorded[i])
 			continue
 		}

@@ -128,6 +128,19 @@ func (p *planner) observation(a addr.Address) (providers.Observation, bool) {
 // targets, which are the reason for everything.
 func isPackage(provider providers.Provider) bool { return provider.DefaultForm() == providers.Archive }
 
+// onDemand tells what is made only where somebody needs it, or when the
+// configuration has nothing that could: packages, and sets of them.
+func onDemand(provider providers.Provider) bool {
+	form := provider.DefaultForm()
+	return form == providers.Archive || form == providers.Cached
+}
+
+// unrecorded tells objects of which the state knows nothing.
+func unrecorded(provider providers.Provider) bool {
+	_, ok := provider.(providers.Unrecorded)
+	return ok
+}
+
 func (p *planner) isPackageAt(address string) bool {
 	i, ok := p.index[addressOf(address)]
 	return ok && isPackage(p.provider[i])
@@ -139,7 +152,7 @@ func (p *planner) toplevels() []int {
 	excluded := p.excluded()
 	var roots []int
 	for i, o := range p.objects {
-		wanted := !isPackage(p.provider[i]) || len(p.users[i]) == 0 || p.tainted(i)
+		wanted := !onDemand(p.provider[i]) || len(p.users[i]) == 0 || p.tainted(i)
 		if len(p.req.Targets) > 0 {
 			wanted = p.selectors.targets.has(o.Address)
 		}

@@ -1,19 +1,28 @@
 package plan
 
-import "esd/internal/addr"
+import (
+	"slices"
+
+	"esd/internal/addr"
+)
 
 // targetSet answers whether an address is named by one of many targets, at a
 // cost that does not grow with their number.
 type targetSet struct {
-	named   map[addr.Address]bool // blocks and instances
-	modules []addr.Target
+	named    map[addr.Address]bool // blocks and instances
+	modules  []addr.Target
+	packages []addr.Target // of environments
 }
 
 func newTargetSet(targets []addr.Target) targetSet {
 	s := targetSet{named: make(map[addr.Address]bool, len(targets))}
 	for _, t := range targets {
-		if t.Module != "" {
+		switch {
+		case t.Module != "":
 			s.modules = append(s.modules, t)
+			continue
+		case t.Address.Package != "":
+			s.packages = append(s.packages, t)
 			continue
 		}
 		s.named[t.Address] = true
@@ -21,8 +30,12 @@ func newTargetSet(targets []addr.Target) targetSet {
 	return s
 }
 
-// has reports whether a is named.
+// has reports whether a is named. Who names an environment does not mean each of
+// its packages, but what is needed of them.
 func (s targetSet) has(a addr.Address) bool {
+	if a.Package != "" {
+		return slices.ContainsFunc(s.packages, func(t addr.Target) bool { return t.Matches(a) })
+	}
 	if s.named[a] || s.named[a.Block()] {
 		return true
 	}
@@ -49,7 +62,7 @@ func unmatched(targets []addr.Target, known []addr.Address) (addr.Target, bool) 
 	}
 	for _, t := range targets {
 		found := t.Module == "" && present[t.Address]
-		for i := 0; t.Module != "" && !found && i < len(known); i++ {
+		for i := 0; (t.Module != "" || t.Address.Package != "") && !found && i < len(known); i++ {
 			found = t.Matches(known[i])
 		}
 		if !found {

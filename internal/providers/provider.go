@@ -34,6 +34,9 @@ const (
 	// Installed is a package unpacked at its prefix on this machine, together
 	// with the packages that it needs itself.
 	Installed Form = "installed"
+	// Cached is an environment of which every package that is needed to run it
+	// is in a cache.
+	Cached Form = "cached"
 	// Published is a target at all its destinations.
 	Published Form = "published"
 )
@@ -78,6 +81,14 @@ type Claimer interface {
 	Claims(*Object) []string
 }
 
+// Unrecorded is implemented by providers whose objects are not kept in the
+// state: the concrete packages of environments, of which there are hundreds,
+// which change with each lock, and of which the caches tell all.
+type Unrecorded interface {
+	// Unrecorded says nothing more.
+	Unrecorded()
+}
+
 // ResolveRequest asks for the identity of one object.
 type ResolveRequest struct {
 	Address      addr.Address
@@ -94,6 +105,9 @@ type ResolveRequest struct {
 	Pins Pins
 	// Recorded is what the state says of this object; nil if nothing.
 	Recorded *state.Object
+	// Part finds a part that another object brought along, by its content key;
+	// nil if there is none.
+	Part func(key string) *Object
 }
 
 // Pins gives what was mutable and is pinned by the lock file.
@@ -152,6 +166,10 @@ type Object struct {
 	Unpinned []Pin
 	// Pins lists everything mutable that the object names, pinned or not.
 	Pins []Pin
+	// Parts are objects that this one brings along, dependencies first: the
+	// concrete packages of an environment. They are planned like any other and
+	// stand before it.
+	Parts []*Object
 }
 
 // Input is one named thing that a content key was made of.

@@ -149,9 +149,11 @@ func (w *Workspace) LogDir() string { return filepath.Join(w.WorkDir, "logs") }
 // Resolved is a configuration with the identities of its objects.
 type Resolved struct {
 	Evaluated *config.Evaluated
-	// Objects are those of Evaluated, in the same order.
+	// Objects are those of Evaluated, in the same order, each behind the parts
+	// that it brings along.
 	Objects []*providers.Object
 	index   map[addr.Address]*providers.Object
+	parts   map[string]*providers.Object // by content key
 }
 
 // Object finds an object by its address; nil if there is none.
@@ -164,7 +166,7 @@ func (r *Resolved) Executor() executor.Settings { return executor.Of(plan.NewSet
 // sources; it asks nobody and writes nothing. st is what was recorded; nil for
 // nothing.
 func (w *Workspace) Resolve(ctx context.Context, st *state.State) (*Resolved, hcl.Diagnostics) {
-	r := &Resolved{index: map[addr.Address]*providers.Object{}}
+	r := &Resolved{index: map[addr.Address]*providers.Object{}, parts: map[string]*providers.Object{}}
 	evaluated, diags := w.Config.Evaluate(ctx, func(o *config.Object) (cty.Value, hcl.Diagnostics) {
 		return w.resolve(ctx, r, o, st)
 	})
@@ -180,12 +182,17 @@ func (w *Workspace) resolve(ctx context.Context, r *Resolved, o *config.Object, 
 	object, diags := w.Kinds[o.Schema.Kind].Resolve(ctx, providers.ResolveRequest{
 		Address: o.Address, Config: o.Config, Dependencies: o.Dependencies, ModuleDir: o.ModuleDir, Range: o.Range,
 		AttributeRange: o.AttributeRange, Object: r.Object, Pins: pins{w.lock}, Recorded: recorded,
+		Part: func(key string) *providers.Object { return r.parts[key] },
 	})
 	if diags.HasErrors() {
 		return cty.DynamicVal, diags
 	}
 	object.PreventDestroy = o.PreventDestroy
 	o.Config = cty.NilVal // nobody reads it any more, and thousands of them are large
+	for _, part := range object.Parts {
+		r.Objects = append(r.Objects, part)
+		r.index[part.Address], r.parts[part.Key] = part, part
+	}
 	r.Objects = append(r.Objects, object)
 	r.index[o.Address] = object
 	return object.Attributes, diags
