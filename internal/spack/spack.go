@@ -124,13 +124,21 @@ var depTypeNames = [...]string{"build", "link", "run", "test"}
 func ParseDepTypes(names []string) (DepTypes, error) {
 	var t DepTypes
 	for _, name := range names {
-		i := slices.Index(depTypeNames[:], name)
-		if i < 0 {
-			return 0, fmt.Errorf("unknown dependency type %q; Spack knows build, link, run and test", name)
+		one, err := parseDepType(name)
+		if err != nil {
+			return 0, err
 		}
-		t |= 1 << i
+		t |= one
 	}
 	return t, nil
+}
+
+func parseDepType(name string) (DepTypes, error) {
+	i := slices.Index(depTypeNames[:], name)
+	if i < 0 {
+		return 0, fmt.Errorf("unknown dependency type %q; Spack knows build, link, run and test", name)
+	}
+	return 1 << i, nil
 }
 
 // Names lists the types as Spack writes them.
