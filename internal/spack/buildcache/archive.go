@@ -1,0 +1,181 @@
+package buildcache
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"hash"
+	"io"
+)
+
+// maxResumes is how often one download is taken up again.
+const maxResumes = 100
+
+// Archive opens the archive of an entry as it is stored: a compressed tar. Nothing
+// that was read may be trusted before io.EOF: content that is not what the entry says
+// ends with a [*DigestError] in its place. A connection that is cut is taken up again
+// where it broke. The caller closes.
+func (c *Cache) Archive(ctx context.Context, e Entry) (io.ReadCloser, error) {
+	b, err := c.get(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if e, err = c.Resolve(ctx, e); err != nil {
+		return nil, err
+	}
+	d := &download{ctx: ctx, cache: c, open: func(from int64) (*object, error) {
+		return b.archive(ctx, e, getOptions{offset: from})
+	}}
+	if d.body, err = d.open(0); err != nil {
+		return nil, missingArchive(err, e)
+	}
+	where := c.where + ": archive of " + e.ID()
+	if size := d.body.size; size >= 0 && e.Archive.Size >= 0 && size != e.Archive.Size {
+		d.body.Close()
+		return nil, &DigestError{Location: where, Expected: e.Archive.SHA256, ExpectedSize: e.Archive.Size, ActualSize: size}
+	}
+	return readCloser{newVerifier(d, e.Archive, where), d}, nil
+}
+
+// missingArchive words the case that an entry is there without its archive.
+func missingArchive(err error, e Entry) error {
+	if errors.Is(err, ErrNotFound) {
+		return fmt.Errorf("the entry of %s is there, but its archive is gone: %w", e.ID(), err)
+	}
+	return err
+}
+
+// ArchiveHead gives the first n bytes of an archive, or all when it is shorter. They
+// are not verified: good for a hint, such as the prefix in the first names of the tar.
+func (c *Cache) ArchiveHead(ctx context.Context, e Entry, n int64) ([]byte, error) {
+	b, err := c.get(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if e, err = c.Resolve(ctx, e); err != nil {
+		return nil, err
+	}
+	o, err := b.archive(ctx, e, getOptions{length: max(n, 1)})
+	if err != nil {
+		return nil, missingArchive(err, e)
+	}
+	defer o.Close()
+	head, err := io.ReadAll(io.LimitReader(o, n))
+	if err != nil {
+		return nil, fmt.Errorf("%s: archive of %s: %w", c.where, e.ID(), err)
+	}
+	return head, nil
+}
+
+// download reads an archive and takes it up again where the connection broke.
+type download struct {
+	ctx     context.Context
+	cache   *Cache
+	open    func(from int64) (*object, error)
+	body    *object
+	offset  int64
+	resumes int
+	stuck   int // resumes without a byte in between
+}
+
+// Read implements io.Reader.
+func (d *download) Read(p []byte) (int, error) {
+	for {
+		n, err := d.body.Read(p)
+		d.offset += int64(n)
+		if n > 0 {
+			d.stuck = 0
+		}
+		if err == nil || errors.Is(err, io.EOF) || n > 0 {
+			if n > 0 && !errors.Is(err, io.EOF) {
+				err = nil // a broken body repeats its error
+			}
+			return n, err
+		}
+		if err := d.resume(err); err != nil {
+			return 0, err
+		}
+	}
+}
+
+func (d *download) resume(cause error) error {
+	if !isTransient(cause) || d.ctx.Err() != nil {
+		return cause
+	}
+	d.resumes++
+	d.stuck++
+	policy := d.cache.opts.Retry
+	if d.resumes > maxResumes || d.stuck >= policy.Attempts {
+		return fmt.Errorf("%w: %w (taken up %d times)", ErrUnavailable, cause, d.resumes)
+	}
+	d.body.Close()
+	if err := d.cache.opts.Clock.Sleep(d.ctx, wait(policy, d.stuck, 0)); err != nil {
+		return err
+	}
+	body, err := d.open(d.offset)
+	if err != nil {
+		return err
+	}
+	d.body = body
+	return nil
+}
+
+// Close implements io.Closer.
+func (d *download) Close() error { return d.body.Close() }
+
+// verifier passes content through and checks it against a blob.
+type verifier struct {
+	src   io.Reader
+	blob  Blob
+	where string
+	hash  hash.Hash
+	n     int64
+	err   error // what reading ended with
+}
+
+func newVerifier(src io.Reader, blob Blob, where string) *verifier {
+	return &verifier{src: src, blob: blob, where: where, hash: sha256.New()}
+}
+
+// Read implements io.Reader. The last bytes are held back when they are wrong, so that
+// nobody who knows the size takes them for good.
+func (v *verifier) Read(p []byte) (int, error) {
+	if v.err != nil {
+		return 0, v.err
+	}
+	n, err := v.src.Read(p)
+	v.n += int64(n)
+	v.hash.Write(p[:n])
+	sized := v.blob.Size >= 0
+	switch {
+	case sized && v.n > v.blob.Size:
+		v.err = v.wrong("")
+		return 0, v.err
+	case sized && v.n == v.blob.Size && n > 0, errors.Is(err, io.EOF):
+		if wrong := v.check(); wrong != nil {
+			v.err = wrong
+			return 0, wrong
+		}
+	}
+	v.err = err
+	return n, err
+}
+
+func (v *verifier) check() error {
+	if v.blob.Size >= 0 && v.n != v.blob.Size {
+		return v.wrong("")
+	}
+	if got := hex.EncodeToString(v.hash.Sum(nil)); got != v.blob.SHA256 {
+		return v.wrong(got)
+	}
+	return nil
+}
+
+func (v *verifier) wrong(got string) error {
+	return &DigestError{
+		Location: v.where, Expected: v.blob.SHA256, Actual: got,
+		ExpectedSize: v.blob.Size, ActualSize: v.n,
+	}
+}

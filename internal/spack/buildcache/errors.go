@@ -1,0 +1,69 @@
+package buildcache
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// Sentinels for errors.Is. Errors of this package say in their text which cache and
+// which object they are about.
+var (
+	// ErrNotFound says that a cache does not have an entry or object.
+	ErrNotFound = errors.New("not in the build cache")
+	// ErrReadOnly says that a cache can be read only: http(s), or opened so.
+	ErrReadOnly = errors.New("the build cache cannot be written")
+	// ErrUnlistable says that a cache can tell what it has only by its index.
+	ErrUnlistable = errors.New("the build cache cannot be listed")
+	// ErrDenied says that a server wants other credentials than it was given.
+	ErrDenied = errors.New("access denied")
+	// ErrUnavailable says that a server could not be reached, or kept failing, for as
+	// long as the retry policy lasts.
+	ErrUnavailable = errors.New("build cache unavailable")
+	// ErrInvalid says that a manifest, spec or index is malformed, too large, or not
+	// about what its name says.
+	ErrInvalid = errors.New("invalid content")
+	// ErrIndex says that the index of a cache lists what is not there.
+	ErrIndex = errors.New("the index is wrong")
+)
+
+// errNotModified answers a conditional request.
+var errNotModified = errors.New("not modified")
+
+// DigestError says that a blob is not what its manifest promises: it has another
+// digest, or another size.
+type DigestError struct {
+	Location                 string // cache and object
+	Expected, Actual         string // sha256 in hexadecimal; Actual "" when the size was wrong already
+	ExpectedSize, ActualSize int64
+}
+
+// Error implements error.
+func (e *DigestError) Error() string {
+	if e.Actual == "" {
+		return fmt.Sprintf("%s has %d bytes, %d expected: the cache is damaged or lying", e.Location, e.ActualSize, e.ExpectedSize)
+	}
+	return fmt.Sprintf("%s has the digest sha256:%s, expected sha256:%s: the cache is damaged or lying", e.Location, e.Actual, e.Expected)
+}
+
+// Unwrap makes errors.Is(err, ErrInvalid) true.
+func (e *DigestError) Unwrap() error { return ErrInvalid }
+
+// invalid makes an error that wraps ErrInvalid. Servers like to answer with a page of
+// HTML where JSON was expected, which deserves its own words.
+func invalid(where string, text []byte, format string, args ...any) error {
+	head := strings.ToLower(strings.TrimSpace(string(text[:min(len(text), 64)])))
+	if strings.HasPrefix(head, "<!doctype html") || strings.HasPrefix(head, "<html") {
+		return fmt.Errorf("%s: %w: it is an HTML page; is the address right, and does it need a login?", where, ErrInvalid)
+	}
+	return fmt.Errorf("%s: %w: %s", where, ErrInvalid, fmt.Sprintf(format, args...))
+}
+
+// abbreviate keeps messages bounded when the text is not ours.
+func abbreviate(s string) string {
+	const most = 200
+	if len(s) <= most {
+		return s
+	}
+	return s[:most] + "…"
+}

@@ -1,0 +1,145 @@
+package buildcache
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+
+	"github.com/klauspost/compress/gzip"
+
+	"esd/internal/spack"
+)
+
+// specDocument is what a cache keeps beside an archive: the spec and all that it
+// depends on, the spec itself first.
+type specDocument struct {
+	Spec struct {
+		Meta struct {
+			Version int `json:"version"`
+		} `json:"_meta"`
+		Nodes []json.RawMessage `json:"nodes"`
+	} `json:"spec"`
+	LayoutVersion int               `json:"buildcache_layout_version"`
+	Checksum      *specChecksum     `json:"binary_cache_checksum,omitempty"`
+	Annotations   map[string]string `json:"annotations,omitempty"` // ours
+}
+
+type specChecksum struct {
+	Algorithm string `json:"hash_algorithm"`
+	Hash      string `json:"hash"`
+}
+
+// newSpecDocument lists a spec and its dependencies of all types, in the order in
+// which Spack does: before their dependencies, by name, each once; build specs of
+// spliced specs behind (Spec.to_dict in spec.py). Dependencies that all does not have
+// are left out: Spack needs none of them to install.
+func newSpecDocument(s *spack.Spec, all spack.Specs) (specDocument, error) {
+	var doc specDocument
+	if len(s.Raw) == 0 {
+		return doc, fmt.Errorf("%w: spec %s has no text (spack.Spec.Raw)", ErrInvalid, s.ID())
+	}
+	doc.Spec.Meta.Version = specfileVersion(s)
+	doc.LayoutVersion = 2
+	seen := map[spack.Hash]bool{}
+	var visit func(s *spack.Spec)
+	visit = func(s *spack.Spec) {
+		if s == nil || seen[s.Hash] {
+			return
+		}
+		seen[s.Hash] = true
+		doc.Spec.Nodes = append(doc.Spec.Nodes, s.Raw)
+		if s.BuildSpec != nil {
+			visit(all[s.BuildSpec.Hash])
+		}
+		for _, e := range s.Dependencies {
+			visit(all[e.Hash])
+		}
+	}
+	visit(s)
+	return doc, nil
+}
+
+// specfileVersion tells in which format the text of a spec is: from 5 on it has
+// annotations, whatever version its hash was computed in.
+func specfileVersion(s *spack.Spec) int {
+	var node struct {
+		Annotations *struct{} `json:"annotations"`
+	}
+	switch err := json.Unmarshal(s.Raw, &node); {
+	case err == nil && node.Annotations != nil:
+		return max(5, s.SpecfileVersion)
+	case s.SpecfileVersion > 0:
+		return s.SpecfileVersion
+	}
+	return 4
+}
+
+// encode gives compact JSON, as in the blobs of version 3.
+func (d specDocument) encode() ([]byte, error) {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(d); err != nil {
+		return nil, fmt.Errorf("%w: spec: %w", ErrInvalid, err)
+	}
+	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
+}
+
+// parseSpecDocument reads a spec, compressed or not, and checks that it is about the
+// package that was asked for.
+func parseSpecDocument(where string, text []byte, want spack.Hash) (specDocument, []byte, error) {
+	var doc specDocument
+	text, err := inflate(where, text)
+	if err != nil {
+		return doc, nil, err
+	}
+	if err := json.Unmarshal(text, &doc); err != nil {
+		return doc, nil, invalid(where, text, "not a spec: %v", err)
+	}
+	if len(doc.Spec.Nodes) == 0 {
+		return doc, nil, invalid(where, nil, "there is no spec in it")
+	}
+	var root struct {
+		Hash spack.Hash `json:"hash"`
+	}
+	if err := json.Unmarshal(doc.Spec.Nodes[0], &root); err != nil {
+		return doc, nil, invalid(where, nil, "its spec: %v", err)
+	}
+	if root.Hash != want {
+		return doc, nil, invalid(where, nil, "it is about /%s, not /%s", abbreviate(string(root.Hash)), want)
+	}
+	return doc, text, nil
+}
+
+// inflate decompresses what begins like gzip, bounded.
+func inflate(where string, text []byte) ([]byte, error) {
+	if !bytes.HasPrefix(text, []byte{0x1f, 0x8b}) {
+		return text, nil
+	}
+	z, err := gzip.NewReader(bytes.NewReader(text))
+	if err != nil {
+		return nil, invalid(where, nil, "%v", err)
+	}
+	plain, err := readLimited(z, where, maxSpecDoc)
+	if err != nil && !errors.Is(err, ErrInvalid) {
+		return nil, invalid(where, nil, "%v", err)
+	}
+	return plain, err
+}
+
+// deflate compresses like Spack: gzip level 6, no name, no time.
+func deflate(text []byte) ([]byte, error) {
+	var b bytes.Buffer
+	z, err := gzip.NewWriterLevel(&b, 6)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := io.Copy(z, bytes.NewReader(text)); err != nil {
+		return nil, err
+	}
+	err = z.Close()
+	return slices.Clip(b.Bytes()), err
+}

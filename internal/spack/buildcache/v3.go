@@ -1,0 +1,156 @@
+package buildcache
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"sync"
+
+	"esd/internal/spack/signature"
+)
+
+// v3 is a cache of manifests and blobs, as Spack 1.x writes them.
+type v3 struct {
+	t    transport
+	opts *Options
+
+	mu        sync.Mutex
+	described bool // layout file and key were seen to
+}
+
+func (b *v3) layout() Layout   { return V3 }
+func (b *v3) location() string { return b.t.location() }
+
+// find implements backend. Only manifests are signed; they bind the blobs.
+func (b *v3) find(ctx context.Context, k key) (Entry, error) {
+	where := b.t.location() + "/" + k.v3Manifest()
+	text, _, err := readAll(ctx, b.t, k.v3Manifest(), maxManifest)
+	if err != nil {
+		return Entry{}, err
+	}
+	msg, err := b.opts.Trust.Open(text)
+	if err != nil {
+		return Entry{}, fmt.Errorf("%s: %w", where, err)
+	}
+	return b.entry(where, k, msg)
+}
+
+func (b *v3) entry(where string, k key, msg signature.Message) (Entry, error) {
+	e := Entry{Hash: k.hash, Name: k.name, Version: k.version, Layout: V3, Signed: msg.Signed, Signer: msg.Signer, key: k}
+	m, err := parseManifest(where, msg.Content)
+	if err != nil {
+		return e, err
+	}
+	if e.Archive, err = m.blob(where, mediaTarFamily); err != nil {
+		return e, err
+	}
+	if e.SpecBlob, err = m.blob(where, mediaSpecFamily); err != nil {
+		return e, err
+	}
+	e.annotate(m.Annotations)
+	return e, nil
+}
+
+// spec implements backend.
+func (b *v3) spec(ctx context.Context, e Entry) ([]byte, error) {
+	return b.readBlob(ctx, e.SpecBlob, maxSpecDoc)
+}
+
+// readBlob reads a small blob, verified.
+func (b *v3) readBlob(ctx context.Context, blob Blob, limit int64) ([]byte, error) {
+	where := b.t.location() + "/" + blobPath(blob.SHA256)
+	if blob.Size > limit {
+		return nil, fmt.Errorf("%s: %w: %d bytes, at most %d are accepted", where, ErrInvalid, blob.Size, limit)
+	}
+	o, err := b.t.get(ctx, blobPath(blob.SHA256), getOptions{})
+	if err != nil {
+		return nil, err
+	}
+	defer o.Close()
+	return readLimited(newVerifier(o, blob, where), where, limit)
+}
+
+// archive implements backend.
+func (b *v3) archive(ctx context.Context, e Entry, opts getOptions) (*object, error) {
+	return b.t.get(ctx, blobPath(e.Archive.SHA256), opts)
+}
+
+// has implements backend.
+func (b *v3) has(ctx context.Context, e Entry) (objectInfo, error) {
+	return b.t.stat(ctx, blobPath(e.Archive.SHA256))
+}
+
+// push implements backend. A blob that an older manifest named stays, for those who
+// are reading it.
+func (b *v3) push(ctx context.Context, k key, req pushRequest) (Entry, error) {
+	spec, err := req.doc.encode()
+	if err != nil {
+		return Entry{}, err
+	}
+	if spec, err = deflate(spec); err != nil {
+		return Entry{}, err
+	}
+	specBlob := blobOf(spec, mediaSpec)
+	m := manifest{Version: 3, Annotations: req.annotations(), Data: []blobRecord{
+		newRecord(req.blob, "gzip"), newRecord(specBlob, "gzip"),
+	}}
+	text := m.encode()
+	if b.opts.Signer != nil {
+		if text, err = b.opts.Signer.Clearsign(text); err != nil {
+			return Entry{}, err
+		}
+	}
+	if err := b.putBlob(ctx, req.blob, req.verified()); err != nil {
+		return Entry{}, err
+	}
+	if err := b.putBlob(ctx, specBlob, bytesSource(spec)); err != nil {
+		return Entry{}, err
+	}
+	if err := b.t.put(ctx, k.v3Manifest(), bytesSource(text)); err != nil {
+		return Entry{}, err
+	}
+	msg := signature.Message{Content: m.encode(), Signed: b.opts.Signer != nil}
+	if msg.Signed {
+		msg.Signer = b.opts.Signer.Fingerprint()
+	}
+	if err := b.describe(ctx); err != nil {
+		return Entry{}, err
+	}
+	return b.entry(b.t.location(), k, msg)
+}
+
+func blobOf(text []byte, mediaType string) Blob {
+	sum := sha256.Sum256(text)
+	return Blob{SHA256: hex.EncodeToString(sum[:]), Size: int64(len(text)), MediaType: mediaType}
+}
+
+// putBlob stores a blob, unless one of its size is there.
+func (b *v3) putBlob(ctx context.Context, blob Blob, src source) error {
+	info, err := b.t.stat(ctx, blobPath(blob.SHA256))
+	switch {
+	case err == nil && info.size == blob.Size:
+		return nil
+	case err != nil && !errors.Is(err, ErrNotFound) && !errors.Is(err, ErrDenied):
+		return err
+	}
+	return b.t.put(ctx, blobPath(blob.SHA256), src)
+}
+
+// describe writes, once, the file that tells Spack what the cache is, and publishes
+// the key that signs.
+func (b *v3) describe(ctx context.Context) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.described {
+		return nil
+	}
+	if _, err := b.t.stat(ctx, v3LayoutFile); errors.Is(err, ErrNotFound) {
+		if err := b.t.put(ctx, v3LayoutFile, bytesSource([]byte(v3LayoutText))); err != nil {
+			return err
+		}
+	}
+	b.described = true
+	return nil
+}
