@@ -35,7 +35,7 @@ func (s *Spec) attribute(p piece, all Specs) (string, error) {
 	case "compiler_flags":
 		return s.flagsText(), nil
 	case "variants":
-		return s.variantAttribute(p.attribute[1:])
+		return s.variantAttribute(p.attribute[1:], p.syntax)
 	}
 	return "", nil // those that only abstract specs have
 }
@@ -137,16 +137,16 @@ func (s *Spec) compilersText(all Specs) string {
 	return " " + strings.Join(list, " ")
 }
 
-func (s *Spec) variantAttribute(of []string) (string, error) {
+func (s *Spec) variantAttribute(of []string, syntax Syntax) (string, error) {
 	if len(of) == 0 {
-		return s.variantsText(), nil
+		return s.variantsText(syntax), nil
 	}
 	i := slices.IndexFunc(s.Parameters, func(p Parameter) bool { return p.Name == of[0] && !p.IsFlags() })
 	switch {
 	case i < 0:
 		return "", fmt.Errorf("%s has no variant %s", s.Name, of[0])
 	case len(of) == 1:
-		return s.Parameters[i].text(s.SpecfileVersion), nil
+		return s.Parameters[i].text(syntax), nil
 	case of[1] == "name":
 		return s.Parameters[i].Name, nil
 	}
@@ -162,22 +162,20 @@ func (p Parameter) IsFlags() bool { return slices.Contains(flags[:], p.Name) }
 
 // variantsText is "+shared~mpi build_system=cmake": switches first, each in
 // the order of names.
-func (s *Spec) variantsText() string {
+func (s *Spec) variantsText(syntax Syntax) string {
 	var switches, others strings.Builder
 	for _, p := range s.sortedVariants() {
 		if p.Bool {
-			switches.WriteString(p.text(s.SpecfileVersion))
+			switches.WriteString(p.text(syntax))
 		} else {
 			others.WriteByte(' ')
-			others.WriteString(p.text(s.SpecfileVersion))
+			others.WriteString(p.text(syntax))
 		}
 	}
 	return switches.String() + others.String()
 }
 
 // sortedVariants are the variants in the order in which they are shown.
-// Spack reads the patches into the variant of that name, in the order of
-// application (from_node_dict in spec.py).
 func (s *Spec) sortedVariants() []Parameter {
 	variants := make([]Parameter, 0, len(s.Parameters))
 	for _, p := range s.Parameters {
@@ -190,8 +188,8 @@ func (s *Spec) sortedVariants() []Parameter {
 }
 
 // text is a variant in Spack's syntax: "+shared", "~mpi", "libs=static",
-// since Spack 1.0 "languages:=c,c++" for lists.
-func (p Parameter) text(specfileVersion int) string {
+// "languages:='c,c++'".
+func (p Parameter) text(syntax Syntax) string {
 	if p.Bool {
 		if p.Values[0] == "true" {
 			return "+" + p.Name
@@ -206,11 +204,11 @@ func (p Parameter) text(specfileVersion int) string {
 		}
 	}
 	equals := "="
-	if p.List && specfileVersion >= 5 {
+	if p.List && syntax == Syntax1 {
 		equals = ":="
 	}
 	text := strings.Join(values, ",")
-	if len(values) == 0 && specfileVersion >= 5 {
+	if len(values) == 0 && syntax == Syntax1 {
 		text = "*"
 	}
 	return p.Name + equals + quote(text)

@@ -17,6 +17,23 @@ var ErrTemplate = errors.New("bad template")
 type Template struct {
 	source string
 	pieces []piece
+	syntax Syntax
+}
+
+// Syntax is how a generation of Spack spells specs.
+type Syntax uint8
+
+// The generations: since 1.0 a variant with several values is
+// "languages:=c,c++" when it is concrete.
+const (
+	Syntax1 Syntax = iota
+	Syntax023
+)
+
+// In is the template for another generation than the newest.
+func (t Template) In(syntax Syntax) Template {
+	t.syntax = syntax
+	return t
 }
 
 // piece is text, or a field if attribute is not empty.
@@ -26,6 +43,7 @@ type piece struct {
 	dependency string // of ^dependency.attribute
 	attribute  []string
 	length     int // of a hash; 0 is the whole one
+	syntax     Syntax
 }
 
 // ParseTemplate reads a template, and checks that its fields exist.
@@ -155,6 +173,7 @@ func knownField(path []string) bool {
 func (t Template) Format(s *Spec, all Specs) (string, error) {
 	var b strings.Builder
 	for _, p := range t.pieces {
+		p.syntax = t.syntax
 		if err := p.write(&b, s, all); err != nil {
 			return "", fmt.Errorf("%w %q: %w", ErrTemplate, t.source, err)
 		}

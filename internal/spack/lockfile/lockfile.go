@@ -60,6 +60,23 @@ type Included struct {
 	Included []Included
 }
 
+// Syntax is how the Spack that wrote the lock spells specs.
+func (l *Lock) Syntax() spack.Syntax {
+	if l.Version < 6 {
+		return spack.Syntax023
+	}
+	return spack.Syntax1
+}
+
+// Hashes are the hashes of roots, in their order.
+func Hashes(roots []Root) []spack.Hash {
+	list := make([]spack.Hash, len(roots))
+	for i, r := range roots {
+		list[i] = r.Hash
+	}
+	return list
+}
+
 // AllRoots are the roots of the environment and of all that it includes, in
 // the order in which Spack goes through them.
 func (l *Lock) AllRoots() []Root {
