@@ -205,3 +205,8 @@ func names(specs []*spack.Spec) []string {
 }
 
 func contains(text, part string) bool { return strings.Contains(text, part) }
+
+func exists(path string) bool {
+	_, err := os.Lstat(path)
+	return err == nil
+}
