@@ -112,7 +112,7 @@ func (c constraint) isDirect(s *Spec, all Specs) bool {
 	}
 	return slices.ContainsFunc(s.Dependencies, func(e Edge) bool {
 		to := all[e.Hash]
-		return to != nil && e.has(c.virtuals) && c.matches(to, all)
+		return to != nil && (len(c.virtuals) == 0 || slices.ContainsFunc(c.virtuals, e.provides)) && c.matches(to, all)
 	})
 }
 
