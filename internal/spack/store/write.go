@@ -84,8 +84,12 @@ func (s *Store) write(records *Records) error {
 	if err := os.Rename(temporary, index); err != nil {
 		return err
 	}
-	if err := errors.Join(syncDir(filepath.Dir(index)), replaceFile(verifier, []byte(newVerifier()))); err != nil {
+	id := newVerifier()
+	if err := errors.Join(syncDir(filepath.Dir(index)), replaceFile(verifier, []byte(id))); err != nil {
 		return err
+	}
+	if info, err := os.Stat(index); err == nil { // so that it need not be read again
+		s.cached, s.seen = records, identity{id, info}
 	}
 	return nil
 }
