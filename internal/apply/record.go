@@ -21,13 +21,13 @@ func (r *runner) record(i int, value providers.Result, elapsed time.Duration) En
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	step := r.steps[i]
-	entry := Entry{Step: step.ID, Duration: state.Duration{
+	entry := Entry{Step: step.ID, Measured: step.DurationKey(), Duration: state.Duration{
 		Seconds: elapsed.Seconds(), PeakMemory: value.PeakMemory, Size: value.Size,
 	}}
 	if value.Reused {
 		entry.Duration = state.Duration{}
 	} else {
-		r.opts.State.Durations[step.ID] = entry.Duration
+		r.opts.State.Durations[step.DurationKey()] = entry.Duration
 	}
 	if r.found[step.Address] == nil {
 		r.found[step.Address] = map[string]any{}

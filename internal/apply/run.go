@@ -61,7 +61,8 @@ type Entry struct {
 	Object *state.Object
 	// Removed is the address of the object that the step removed, if it did.
 	Removed string
-	// Duration is kept for forecasts under the name of the step.
+	// Duration is kept for forecasts under Measured.
+	Measured string
 	Duration state.Duration
 }
 

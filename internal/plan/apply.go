@@ -348,13 +348,13 @@ func (p *planner) step(o *providers.Object, c Change, s providers.Step) Step {
 	step := Step{
 		ID: c.Address + "#" + s.Op, Address: c.Address, Kind: o.Kind, Op: s.Op, Title: s.Title, Key: o.Key,
 		Reason: s.Reason, Completes: s.Completes, Resources: s.Resources, Download: s.Download, Upload: s.Upload,
-		Seconds: -1, Spec: s.Spec,
+		Seconds: -1, Spec: s.Spec, History: s.History,
 	}
 	if step.Reason == "" {
 		step.Reason = c.Reason
 	}
 	if p.req.State != nil {
-		if d, ok := p.req.State.Durations[step.ID]; ok {
+		if d, ok := p.req.State.Durations[step.DurationKey()]; ok {
 			step.Seconds = d.Seconds
 		}
 	}

@@ -65,6 +65,16 @@ func (e *UnpinnedError) Error() string {
 		e.Address, strings.Join(what, " and the "))
 }
 
+// UnlockedError says that an environment has no lock that fits its inputs.
+type UnlockedError struct {
+	Address addr.Address
+	Why     string
+}
+
+func (e *UnlockedError) Error() string {
+	return fmt.Sprintf("%s is not locked: %s; run `esd lock` and commit what it writes", e.Address, e.Why)
+}
+
 // PreventedError refuses a plan that would destroy what is protected.
 type PreventedError struct{ Addresses []string }
 

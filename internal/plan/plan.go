@@ -9,6 +9,7 @@
 package plan
 
 import (
+	"cmp"
 	"encoding/json"
 
 	"esd/internal/providers"
@@ -167,9 +168,15 @@ type Step struct {
 	Download int64 `json:"download"`
 	Upload   int64 `json:"upload"`
 	// Seconds is how long the step took when it was last done; -1 is unknown.
-	Seconds float64         `json:"seconds"`
+	Seconds float64 `json:"seconds"`
+	// History is under what the duration is recorded, where that is not the ID:
+	// see [providers.Step].
+	History string          `json:"history,omitempty"`
 	Spec    json.RawMessage `json:"spec,omitempty"`
 }
+
+// DurationKey is under what the duration of the step is recorded.
+func (s Step) DurationKey() string { return cmp.Or(s.History, s.ID) }
 
 // OutputChange is an output whose value changes.
 type OutputChange struct {

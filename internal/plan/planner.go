@@ -3,6 +3,7 @@ package plan
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -72,6 +73,7 @@ func newPlanner(req Request) (*planner, error) {
 			p.state[address] = o
 		}
 	}
+	var unlocked []error
 	for _, o := range req.Objects {
 		provider, plannable := req.Kind(o.Kind).(providers.Provider)
 		if !plannable {
@@ -80,9 +82,15 @@ func newPlanner(req Request) (*planner, error) {
 		if len(o.Unpinned) > 0 && req.Mode != Destroy {
 			return nil, &UnpinnedError{Address: o.Address, Pins: o.Unpinned}
 		}
+		if o.Unlocked != "" && req.Mode != Destroy {
+			unlocked = append(unlocked, &UnlockedError{Address: o.Address, Why: o.Unlocked})
+		}
 		p.index[o.Address] = len(p.objects)
 		p.objects = append(p.objects, o)
 		p.provider = append(p.provider, provider)
+	}
+	if len(unlocked) > 0 {
+		return nil, errors.Join(unlocked...)
 	}
 	p.users = make([][]int32, len(p.objects))
 	for i, o := range p.objects {

@@ -116,6 +116,53 @@ type Pins interface {
 	Image(reference, platform string) (digest string, ok bool)
 	// Commit is the commit that a ref of a git repository was resolved to.
 	Commit(repository, ref string) (commit string, ok bool)
+	// Environment is what an environment was concretized from and to.
+	Environment(address string) (LockedEnvironment, bool)
+}
+
+// LockedEnvironment says what an environment was concretized from, input by
+// input, and to what.
+type LockedEnvironment struct {
+	// Specs are those asked for. Spack, Config and From are digests; empty for
+	// an input that there is not.
+	Specs               []string
+	Spack, Config, From string
+	// SHA256 is that of the spack.lock.
+	SHA256 string
+}
+
+// Locker is implemented by providers whose objects are pinned not by a look
+// at something, but by running it: `esd lock` calls it.
+type Locker interface {
+	// Lock computes what pins an object. It writes nothing beside the
+	// configuration; the caller does when the user agrees.
+	Lock(ctx context.Context, req LockRequest) (Locked, error)
+}
+
+// LockRequest asks for what pins one object.
+type LockRequest struct {
+	Object *Object
+	Lookup func(addr.Address) *Object
+	// Upgrade asks for it anew even where the lock fits its inputs.
+	Upgrade bool
+	// Adopt takes the lock that stands there, if it has what the inputs ask for.
+	Adopt bool
+	// Log receives what is said meanwhile.
+	Log io.Writer
+}
+
+// Locked is what pins an object.
+type Locked struct {
+	// Unchanged tells that the lock fits; nothing else is set then.
+	Unchanged bool
+	// Path is the file to write, absolute, and Content what to write; nil to
+	// leave the file as it is.
+	Path    string
+	Content []byte
+	// Environment is what the lock file keeps of it.
+	Environment LockedEnvironment
+	// Changes says in words what is different from before, a line each.
+	Changes []string
 }
 
 // Pin is something mutable that a configuration names and `esd lock` has to
@@ -164,6 +211,9 @@ type Object struct {
 	// Unpinned lists what must be locked before this object can be planned;
 	// its Key is then not valid.
 	Unpinned []Pin
+	// Unlocked says why the object cannot be planned before `esd lock` has run;
+	// empty if it can.
+	Unlocked string
 	// Pins lists everything mutable that the object names, pinned or not.
 	Pins []Pin
 	// Parts are objects that this one brings along, dependencies first: the
@@ -299,6 +349,10 @@ type Step struct {
 	// Download and Upload are the bytes that will cross the network, as far
 	// as they are known; -1 for unknown.
 	Download, Upload int64
+	// History names what the step has in common with like ones of other objects,
+	// whose durations tell how long it will take: "build nest". Empty for a step
+	// that is like none but itself.
+	History string
 	// Reason says why the step is there, when that is not the reason of the
 	// object's action.
 	Reason string

@@ -101,7 +101,11 @@ disk
 func TestPinsAreCounted(t *testing.T) {
 	t.Parallel()
 	var b strings.Builder
-	err := Pins(&b, []PinChange{{"image a", "", "1"}, {"image b", "1", "2"}, {"image c", "1", ""}}, 4, Options{})
+	err := Pins{
+		Changes:      []PinChange{{"image a", "", "1"}, {"image b", "1", "2"}, {"image c", "1", ""}},
+		Environments: []EnvironmentChange{{"environment.sim", false, []string{"neuron 8.2.4 -> 8.2.6"}}},
+		Unchanged:    4,
+	}.Write(&b, Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -111,8 +115,10 @@ func TestPinsAreCounted(t *testing.T) {
     1 ->
     2
 - image c (no longer in the configuration)
+~ environment.sim
+    neuron 8.2.4 -> 8.2.6
 
-Pins: 1 added, 1 changed, 1 removed, 4 unchanged.
+Pins: 1 added, 2 changed, 1 removed, 4 unchanged.
 `
 	if diff := cmp.Diff(want, b.String()); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)

@@ -256,7 +256,7 @@ type journalOf struct {
 func (j journalOf) Append(e apply.Entry) error {
 	entry := journal.Entry{Step: e.Step, Result: "done", When: j.now().UTC().Format(time.RFC3339), Object: e.Object, Removed: e.Removed}
 	if e.Duration != (state.Duration{}) {
-		entry.Measured, entry.Duration = e.Step, &e.Duration
+		entry.Measured, entry.Duration = e.Measured, &e.Duration
 	}
 	return j.writer.Append(entry)
 }

@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 
 	"github.com/hashicorp/hcl/v2"
 	"golang.org/x/sync/errgroup"
 
+	"esd/internal/addr"
 	"esd/internal/config/lockfile"
 	"esd/internal/oci"
 	"esd/internal/providers"
@@ -22,25 +24,50 @@ type PinChange struct {
 	Before, After string
 }
 
+// LockFileOptions says what to pin, and how.
+type LockFileOptions struct {
+	// Upgrade resolves pins and concretizes environments anew that are locked.
+	Upgrade bool
+	// Adopt takes the spack.lock files that stand there for environments whose
+	// lock does not fit.
+	Adopt bool
+	// Targets are the environments to lock; none for all.
+	Targets []addr.Target
+	// Log receives what Spack says.
+	Log io.Writer
+}
+
 // LockResult is what `esd lock` found.
 type LockResult struct {
 	// Changes are the pins that change; Unchanged counts the others.
 	Changes   []PinChange
 	Unchanged int
-	Warnings  hcl.Diagnostics
+	// Environments are those whose lock changes.
+	Environments []EnvironmentLock
+	Warnings     hcl.Diagnostics
 
 	next *lockfile.Lock
 	path string
 }
 
-// Lock resolves everything mutable that the configuration names. Pins that
-// exist are kept unless upgrade is set. Nothing is written before
-// [LockResult.Write].
-func (w *Workspace) Lock(ctx context.Context, upgrade bool) (*LockResult, error) {
+// Lock resolves everything mutable that the configuration names, and lets Spack
+// concretize the environments whose lock does not fit. Pins that exist are kept
+// unless Upgrade is set. Nothing is written before [LockResult.Write].
+func (w *Workspace) Lock(ctx context.Context, opts LockFileOptions) (*LockResult, error) {
 	resolved, diags := w.Resolve(ctx, nil)
 	if diags.HasErrors() {
 		return nil, diags
 	}
+	result, err := w.lockPins(ctx, resolved, opts.Upgrade)
+	if err != nil {
+		return nil, err
+	}
+	result.Warnings = diags
+	return result, w.lockEnvironments(ctx, result, opts)
+}
+
+// lockPins looks up what images and repositories are at present.
+func (w *Workspace) lockPins(ctx context.Context, resolved *Resolved, upgrade bool) (*LockResult, error) {
 	wanted := pinsOf(resolved)
 	values := make([]string, len(wanted))
 	group, ctx := errgroup.WithContext(ctx)
@@ -58,7 +85,7 @@ func (w *Workspace) Lock(ctx context.Context, upgrade bool) (*LockResult, error)
 	if err := group.Wait(); err != nil {
 		return nil, err
 	}
-	result := &LockResult{Warnings: diags, next: lockfile.New(), path: w.LockPath()}
+	result := &LockResult{next: lockfile.New(), path: w.LockPath()}
 	for i, ways := range wanted {
 		pin := ways[0].Identity()
 		setPin(result.next, pin, values[i])
@@ -182,6 +209,3 @@ func (w *Workspace) resolveImage(ctx context.Context, pin providers.Pin) (string
 	}
 	return string(image.Descriptor.Digest), nil
 }
-
-// Write writes the lock file.
-func (r *LockResult) Write() error { return r.next.Write(r.path) }

@@ -208,3 +208,8 @@ func (p pins) Image(reference, platform string) (string, bool) {
 func (p pins) Commit(repository, ref string) (string, bool) {
 	return p.lock.Git(lockfile.Git{URL: repository, Ref: ref})
 }
+
+func (p pins) Environment(address string) (providers.LockedEnvironment, bool) {
+	e, ok := p.lock.Environment(address)
+	return providers.LockedEnvironment(e), ok
+}

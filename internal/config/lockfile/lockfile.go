@@ -15,6 +15,15 @@
 //	file "https://example.org/greet-1.2.tar.gz" {
 //	  sha256 = "…"
 //	}
+//	environment "environment.sim" {
+//	  specs  = "nest@3.8 +mpi | neuron"
+//	  spack  = "…"
+//	  config = "…"
+//	  sha256 = "…"
+//	}
+//
+// An environment's block says from which inputs its spack.lock, the file with
+// that checksum, was concretized.
 package lockfile
 
 import (
@@ -36,16 +45,29 @@ type Git struct {
 	URL, Ref string
 }
 
+// Environment is what an environment was concretized from, and the checksum of
+// what came out. Spack, Config and From are digests in hex, empty for inputs
+// that there are not.
+type Environment struct {
+	Specs               []string
+	Spack, Config, From string
+	SHA256              string
+}
+
+// separator stands between specs: no spec can contain it.
+const separator = " | "
+
 // Lock is the content of a lock file.
 type Lock struct {
 	images map[Image]string
 	gits   map[Git]string
 	files  map[string]string
+	envs   map[string]Environment // by address
 }
 
 // New returns a lock without pins.
 func New() *Lock {
-	return &Lock{images: map[Image]string{}, gits: map[Git]string{}, files: map[string]string{}}
+	return &Lock{images: map[Image]string{}, gits: map[Git]string{}, files: map[string]string{}, envs: map[string]Environment{}}
 }
 
 // Image returns the digest, algorithm:hex, that an image is pinned to.
@@ -92,5 +114,21 @@ func (l *Lock) Gits() []Git {
 // Files lists the pinned URLs in the order of the file.
 func (l *Lock) Files() []string { return slices.Sorted(maps.Keys(l.files)) }
 
+// Environment returns what the environment with an address was locked to.
+func (l *Lock) Environment(address string) (Environment, bool) {
+	e, ok := l.envs[address]
+	return e, ok
+}
+
+// SetEnvironment records what an environment was locked to.
+func (l *Lock) SetEnvironment(address string, e Environment) { l.envs[address] = e }
+
+// RemoveEnvironment forgets an environment.
+func (l *Lock) RemoveEnvironment(address string) { delete(l.envs, address) }
+
+// Environments lists the addresses of the locked environments in the order of
+// the file.
+func (l *Lock) Environments() []string { return slices.Sorted(maps.Keys(l.envs)) }
+
 // Len is how many pins there are.
-func (l *Lock) Len() int { return len(l.images) + len(l.gits) + len(l.files) }
+func (l *Lock) Len() int { return len(l.images) + len(l.gits) + len(l.files) + len(l.envs) }

@@ -22,6 +22,10 @@ func sample() *Lock {
 	l.SetImage(Image{"alpine:3 ${x} %{y}\"\\\n", ""}, "sha256:"+hex64)
 	l.SetGit(Git{"https://example.org/greet.git", "v1.0.2"}, hex40)
 	l.SetFile("https://example.org/a.tar.gz", hex64)
+	l.SetEnvironment(`environment.sim["zen3"]`, Environment{
+		Specs: []string{"nest@3.8 +mpi", "neuron %gcc"}, Spack: hex64[:16], Config: hex64[:16], SHA256: hex64,
+	})
+	l.SetEnvironment("environment.legacy", Environment{From: hex64[:16], SHA256: hex64})
 	return l
 }
 

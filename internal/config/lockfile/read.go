@@ -6,6 +6,8 @@ import (
 	"io/fs"
 	"os"
 	"regexp"
+	"slices"
+	"strings"
 	"syscall"
 
 	"github.com/hashicorp/hcl/v2"
@@ -96,18 +98,21 @@ func invalid(at hcl.Range, format string, args ...any) *hcl.Diagnostic {
 
 // shape is what a kind of block looks like.
 type shape struct {
-	labels             int
-	required, optional string
+	labels   int
+	required string
+	optional []string
 }
 
 func shapeOf(kind string) (shape, bool) {
 	switch kind {
 	case "image":
-		return shape{1, "digest", "platform"}, true
+		return shape{1, "digest", []string{"platform"}}, true
 	case "git":
-		return shape{2, "commit", ""}, true
+		return shape{2, "commit", nil}, true
 	case "file":
-		return shape{1, "sha256", ""}, true
+		return shape{1, "sha256", nil}, true
+	case "environment":
+		return shape{1, "sha256", []string{"specs", "spack", "config", "from"}}, true
 	}
 	return shape{}, false
 }
@@ -138,11 +143,25 @@ func (l *Lock) block(block *hclsyntax.Block) hcl.Diagnostics {
 	case "file":
 		before, twice = l.File(block.Labels[0])
 		l.SetFile(block.Labels[0], values["sha256"])
+	case "environment":
+		var e Environment
+		if e, twice = l.Environment(block.Labels[0]); twice {
+			before = e.SHA256
+		}
+		l.SetEnvironment(block.Labels[0], environmentOf(values))
 	}
 	if twice {
 		diags = append(diags, invalid(block.DefRange(), "%s %q is pinned already, to %s; a merge may have kept both sides", block.Type, block.Labels, before))
 	}
 	return diags
+}
+
+func environmentOf(values map[string]string) Environment {
+	e := Environment{Spack: values["spack"], Config: values["config"], From: values["from"], SHA256: values["sha256"]}
+	if specs := values["specs"]; specs != "" {
+		e.Specs = strings.Split(specs, separator)
+	}
+	return e
 }
 
 func attributes(block *hclsyntax.Block, want shape) (map[string]string, hcl.Diagnostics) {
@@ -152,7 +171,7 @@ func attributes(block *hclsyntax.Block, want shape) (map[string]string, hcl.Diag
 	}
 	values := map[string]string{}
 	for name, attr := range block.Body.Attributes {
-		if name != want.required && (name != want.optional || name == "") {
+		if name != want.required && !slices.Contains(want.optional, name) {
 			diags = append(diags, invalid(attr.NameRange, "a block %s has no attribute %q; perhaps a newer esd wrote it", block.Type, name))
 			continue
 		}
@@ -177,6 +196,8 @@ var (
 	digestPattern   = regexp.MustCompile(`^(sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128})$`)
 	commitPattern   = regexp.MustCompile(`^([0-9a-f]{40}|[0-9a-f]{64})$`)
 	sha256Pattern   = regexp.MustCompile(`^[0-9a-f]{64}$`)
+	shortPattern    = regexp.MustCompile(`^[0-9a-f]{16}$`)
+	specsPattern    = regexp.MustCompile(`^[^\x00-\x1f]*$`)
 	platformPattern = regexp.MustCompile(`^[a-z0-9._-]+/[a-z0-9._-]+(/[a-z0-9._-]+)?$`)
 )
 
@@ -188,6 +209,10 @@ func check(name, value string) error {
 		pattern, what = digestPattern, "sha256: and 64 hexadecimal digits"
 	case "commit":
 		pattern, what = commitPattern, "40 or 64 hexadecimal digits"
+	case "spack", "config", "from":
+		pattern, what = shortPattern, "16 hexadecimal digits"
+	case "specs":
+		pattern, what = specsPattern, "a line of specs"
 	case "platform":
 		pattern, what = platformPattern, "written os/architecture"
 	}

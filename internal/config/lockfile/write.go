@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/hashicorp/hcl/v2/hclwrite"
 	"github.com/zclconf/go-cty/cty"
@@ -39,6 +40,11 @@ func (l *Lock) Bytes() ([]byte, error) {
 	}
 	for _, url := range l.Files() {
 		add("file", []string{url}, [2]string{"sha256", l.files[url]})
+	}
+	for _, address := range l.Environments() {
+		e := l.envs[address]
+		add("environment", []string{address}, [2]string{"specs", strings.Join(e.Specs, separator)}, [2]string{"from", e.From},
+			[2]string{"spack", e.Spack}, [2]string{"config", e.Config}, [2]string{"sha256", e.SHA256})
 	}
 	if err := errors.Join(errs...); err != nil {
 		return nil, fmt.Errorf("the lock cannot be written: %w", err)

@@ -82,6 +82,10 @@ func (p *place) Image(reference, _ string) (string, bool) {
 	return digest, ok
 }
 
+func (p *place) Environment(string) (providers.LockedEnvironment, bool) {
+	return providers.LockedEnvironment{}, false
+}
+
 func (p *place) Commit(_, ref string) (string, bool) {
 	commit, ok := p.commits[ref]
 	return commit, ok
