@@ -72,7 +72,7 @@ func (d *Decoder) Decode(raw []byte, specfileVersion int) (*Spec, error) {
 		return nil, err
 	}
 	raw = compact(raw)
-	spec := &Spec{Raw: raw, SpecfileVersion: specfileVersion}
+	spec := &Spec{Raw: raw, SpecfileVersion: specfileVersion, FileVersion: specfileVersion}
 	d.version = specfileVersion
 	d.s.reset(raw)
 	err := d.node(spec)
@@ -126,6 +126,8 @@ func (s *Spec) check() error {
 		return fmt.Errorf("its version is %q, which is no version", s.Version)
 	case !s.Hash.Valid():
 		return fmt.Errorf("its hash is %q; %d characters of a-z and 2-7 are expected", s.Hash, HashLength)
+	case s.SpecfileVersion < 1 || s.SpecfileVersion > s.FileVersion:
+		return fmt.Errorf("it says that version %d is its original one, and the file is of version %d", s.SpecfileVersion, s.FileVersion)
 	case s.Arch.Platform == "" || s.Arch.OS == "" || s.Arch.Target == "":
 		return errors.New("it has no complete architecture; only concrete specs are accepted")
 	}

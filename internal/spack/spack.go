@@ -57,6 +57,8 @@ type Spec struct {
 	// SpecfileVersion is the version in which the hash was computed: it differs
 	// from that of the file when a later Spack rewrote an older spec.
 	SpecfileVersion int
+	// FileVersion is the version of specs in the file that Raw is of.
+	FileVersion int
 	// Raw is the node as it stands in the file, compact: what is to be written
 	// wherever the spec goes.
 	Raw json.RawMessage

@@ -3,9 +3,6 @@ package lockfile
 import (
 	"errors"
 	"fmt"
-	"strings"
-
-	"esd/internal/spack"
 )
 
 // ErrVersion marks locks of a version that is too old or too new.
@@ -34,31 +31,11 @@ func (e *SyntaxError) Error() string {
 
 func (e *SyntaxError) Unwrap() error { return e.Err }
 
-// MissingError tells that something names a spec that is not in the lock.
-type MissingError struct {
-	By   string // "a root" or a package
-	Name string // of the missing one
-	Hash spack.Hash
-}
-
-func (e *MissingError) Error() string {
-	return fmt.Sprintf("%s needs %s /%s, which is not in the lock%s", e.By, e.Name, e.Hash, restore)
-}
-
-// KeyError tells that a spec stands under another hash than its own, or that
-// an edge calls it by another name.
+// KeyError tells that a hash is none, or that a spec stands under another one
+// than its own, or under one that another spec has.
 type KeyError struct {
-	Name string
+	Name string // of the package or root
 	What string
 }
 
 func (e *KeyError) Error() string { return e.Name + ": " + e.What + restore }
-
-// CycleError tells that packages depend on each other in a circle.
-type CycleError struct {
-	Path []string // names; the last is the first again
-}
-
-func (e *CycleError) Error() string {
-	return "the packages depend on each other in a circle: " + strings.Join(e.Path, " > ") + restore
-}
