@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/url"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 
@@ -60,12 +62,40 @@ type backend interface {
 	has(ctx context.Context, e Entry) (objectInfo, error)
 	// push stores an entry: blobs first, what makes them visible last.
 	push(ctx context.Context, k key, req pushRequest) (Entry, error)
+	// raw reads the signed text of an entry as it is.
+	raw(ctx context.Context, e Entry) ([]byte, error)
+	// readable tells whether anything can be read at all, for caches that deny access
+	// to what does not exist.
+	readable(ctx context.Context) bool
+	// enumerate lists what is there by its names. ErrUnlistable.
+	enumerate(ctx context.Context) ([]located, error)
+	// identify reads an entry that enumerate found.
+	identify(ctx context.Context, l located) (Entry, error)
+	// remove deletes entries, and the blobs that no other entry has.
+	remove(ctx context.Context, entries []Entry) error
+	// openIndex opens the index, unless it is still what id says: errNotModified.
+	openIndex(ctx context.Context, have indexID) (*indexStream, error)
+	// putIndex stores an index.
+	putIndex(ctx context.Context, ix indexFile) error
+}
+
+// located is an entry that a listing found. k is nil where names do not tell.
+type located struct {
+	hash spack.Hash
+	key  *key
+	ref  string
+}
+
+func sortedLocated(m map[spack.Hash]located) []located {
+	all := slices.Collect(maps.Values(m))
+	slices.SortFunc(all, func(a, b located) int { return strings.Compare(string(a.hash), string(b.hash)) })
+	return all
 }
 
 // Open gives the build cache at a URL: a path, file://, http(s)://, s3://bucket/prefix,
 // oci://registry/repository or oci+http://. Nothing is connected to before it is
 // needed; with [Auto] the first use finds out the layout.
-func Open(_ context.Context, location string, opts Options) (*Cache, error) {
+func Open(ctx context.Context, location string, opts Options) (*Cache, error) {
 	if opts.Clock == nil {
 		opts.Clock = oci.SystemClock{}
 	}
@@ -76,12 +106,24 @@ func Open(_ context.Context, location string, opts Options) (*Cache, error) {
 		opts.Concurrency = 16
 	}
 	c := &Cache{opts: opts}
+	if strings.HasPrefix(location, "oci://") || strings.HasPrefix(location, "oci+http://") {
+		if opts.Layout != Auto && opts.Layout != OCI {
+			return nil, fmt.Errorf("build cache %q: registries have the layout oci, not %s", redact(location), opts.Layout)
+		}
+		b, err := openRegistry(ctx, location, &c.opts)
+		if err != nil {
+			return nil, fmt.Errorf("build cache %q: %w", redact(location), err)
+		}
+		c.where, c.backend = b.location(), b
+		return c, nil
+	}
 	t, err := c.transport(location)
 	if err != nil {
 		return nil, fmt.Errorf("build cache %q: %w", redact(location), err)
 	}
 	c.where = t.location()
-	c.open = func(ctx context.Context) (backend, error) { return c.detect(ctx, t) }
+	wrapped := &retrying{transport: t, policy: opts.Retry, clock: opts.Clock}
+	c.open = func(ctx context.Context) (backend, error) { return c.detect(ctx, wrapped) }
 	return c, nil
 }
 
@@ -112,6 +154,13 @@ func (c *Cache) transport(location string) (transport, error) {
 			return nil, errors.New("write file:///directory")
 		}
 		return c.fileTransport(u.Path)
+	case "http", "https":
+		if u.Host == "" {
+			return nil, errors.New("the host is missing")
+		}
+		return newHTTP(u, c.opts.HTTP, c.opts.Clock)
+	case "s3":
+		return newS3(u, c.opts.S3, c.opts.HTTP, c.opts.Clock)
 	}
 	return nil, fmt.Errorf("scheme %q is not understood; write a directory, file://, http(s)://, s3:// or oci://", scheme)
 }
@@ -160,7 +209,7 @@ func (c *Cache) writable(ctx context.Context) (backend, error) {
 
 // detect finds the layout. A cache with both has version 2 for old readers and is
 // written in version 3; an empty one becomes version 3.
-func (c *Cache) detect(ctx context.Context, t transport) (backend, error) {
+func (c *Cache) detect(ctx context.Context, t *retrying) (backend, error) {
 	layout := c.opts.Layout
 	if layout == Auto {
 		var err error
@@ -169,6 +218,8 @@ func (c *Cache) detect(ctx context.Context, t transport) (backend, error) {
 		}
 	}
 	switch layout {
+	case V2:
+		return &v2{t: t, opts: &c.opts}, nil
 	case V3:
 		return &v3{t: t, opts: &c.opts}, nil
 	}
@@ -212,7 +263,11 @@ func (c *Cache) Resolve(ctx context.Context, e Entry) (Entry, error) {
 	if err := e.key.check(); err != nil {
 		return e, err
 	}
-	return b.find(ctx, e.key)
+	found, err := b.find(ctx, e.key)
+	if errors.Is(err, ErrNotFound) && e.Problem == nil {
+		err = wrongIndex(e.key, err)
+	}
+	return found, err
 }
 
 // Spec gives the spec document of an entry, with all that the package depends on:
@@ -233,10 +288,13 @@ func (c *Cache) Spec(ctx context.Context, e Entry) ([]byte, error) {
 	return plain, err
 }
 
-// keysOf names all specs, or says which of them cannot be.
+// keysOf names all specs but externals, or says which of them cannot be.
 func keysOf(specs []*spack.Spec, all spack.Specs) ([]key, error) {
 	keys := make([]key, 0, len(specs))
 	for _, s := range specs {
+		if s.IsExternal() {
+			continue
+		}
 		k, err := newKey(s, all)
 		if err != nil {
 			return nil, err

@@ -61,6 +61,7 @@ type Entry struct {
 	Problem error
 
 	key key
+	ref string // the name or tag under which it was found; "" when that follows from key
 }
 
 // ID is name, version and hash, as Spack names things.

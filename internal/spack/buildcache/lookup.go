@@ -3,6 +3,7 @@ package buildcache
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 
 	"golang.org/x/sync/errgroup"
@@ -16,18 +17,20 @@ type LookupOptions struct {
 	// Specs is where compilers of specs are found that have them as dependencies;
 	// only caches of version 2 need it.
 	Specs spack.Specs
+	Index IndexUse
 	// Verify reads every entry that is found: then archives are known, signatures are
-	// checked, and an index that lies is found out. Under [signature.Require] and
-	// [signature.Verify] it is always done.
+	// checked, and an index that lies is found out. Where signatures are verified or
+	// required it is always done.
 	Verify bool
 }
-
-type indexState struct{}
 
 // Lookup tells which specs the cache has, in few requests. Those that are not in the
 // result are not in the cache. Entries in the result with a Problem are, but cannot be
 // used: their signature is not accepted, they are malformed, or the index lists what
-// is not there.
+// is not there ([ErrIndex]). Externals are in no cache and not asked for.
+//
+// What the index does not list is looked for by name, always: a missing or stale index
+// never means that a package is built again.
 //
 // An error means that the cache could not be asked, not that something is missing.
 func (c *Cache) Lookup(ctx context.Context, specs []*spack.Spec, opts LookupOptions) (map[spack.Hash]Entry, error) {
@@ -36,37 +39,123 @@ func (c *Cache) Lookup(ctx context.Context, specs []*spack.Spec, opts LookupOpti
 		return nil, err
 	}
 	keys, err := keysOf(specs, opts.Specs)
+	if err != nil || len(keys) == 0 {
+		return map[spack.Hash]Entry{}, err
+	}
+	listed, rest, err := c.listed(ctx, b, keys, opts.Index)
 	if err != nil {
 		return nil, err
 	}
-	return c.findAll(ctx, b, keys)
+	if opts.Verify || c.opts.Trust.Mode != signature.Ignore {
+		found, err := c.findAll(ctx, b, append(rest, keysIn(listed)...))
+		if err != nil {
+			return nil, err
+		}
+		for h, e := range listed {
+			if _, there := found[h]; !there {
+				e.Problem = wrongIndex(e.key, fmt.Errorf("%s: %w", c.where, ErrNotFound))
+				found[h] = e
+			}
+		}
+		return found, nil
+	}
+	found, err := c.findAll(ctx, b, rest)
+	if err != nil {
+		return nil, err
+	}
+	for h, e := range listed {
+		found[h] = e
+	}
+	return found, nil
+}
+
+func keysIn(entries map[spack.Hash]Entry) []key {
+	var keys []key
+	for _, e := range entries {
+		keys = append(keys, e.key)
+	}
+	return keys
+}
+
+// manyTags is from how many packages on one listing of the tags of a repository is
+// less than asking for each.
+const manyTags = 24
+
+// listed splits keys into those that an index or a listing has, and those that must
+// be looked for by name. A listing of tags is the truth, so nothing is left over then.
+func (c *Cache) listed(ctx context.Context, b backend, keys []key, use IndexUse) (map[spack.Hash]Entry, []key, error) {
+	listed := map[spack.Hash]Entry{}
+	if r, ok := b.(*registry); ok {
+		if len(keys) < manyTags {
+			return listed, keys, nil
+		}
+		tags, err := r.tags(ctx)
+		if err != nil {
+			return nil, nil, err
+		}
+		for _, k := range keys {
+			if tags[k.ociTag()] {
+				listed[k.hash] = entryOf(k, OCI)
+			}
+		}
+		return listed, nil, nil
+	}
+	ix, err := c.currentIndex(ctx, b, use, len(keys))
+	if err != nil || ix == nil {
+		return listed, keys, err
+	}
+	var rest []key
+	for _, k := range keys {
+		if e, ok := ix.find(k.hash); ok && e.inCache {
+			listed[k.hash] = entryOf(k, b.layout())
+		} else {
+			rest = append(rest, k)
+		}
+	}
+	return listed, rest, nil
+}
+
+func entryOf(k key, layout Layout) Entry {
+	return Entry{Hash: k.hash, Name: k.name, Version: k.version, Layout: layout, key: k}
 }
 
 // findAll reads entries, several at once. What is damaged is in the result with its
 // problem.
 func (c *Cache) findAll(ctx context.Context, b backend, keys []key) (map[spack.Hash]Entry, error) {
 	var mu sync.Mutex
+	var denied error
 	found := make(map[spack.Hash]Entry, len(keys))
-	group, ctx := errgroup.WithContext(ctx)
+	group, groupCtx := errgroup.WithContext(ctx)
 	group.SetLimit(c.opts.Concurrency)
 	for _, k := range keys {
 		group.Go(func() error {
-			e, err := b.find(ctx, k)
+			e, err := b.find(groupCtx, k)
+			mu.Lock()
+			defer mu.Unlock()
 			switch {
 			case errors.Is(err, ErrNotFound):
 				return nil
+			case errors.Is(err, ErrDenied):
+				denied = err
+				return nil
 			case isUnusable(err):
-				e = Entry{Hash: k.hash, Name: k.name, Version: k.version, Layout: b.layout(), Problem: err, key: k}
+				e = entryOf(k, b.layout())
+				e.Problem = err
 			case err != nil:
 				return err
 			}
-			mu.Lock()
-			defer mu.Unlock()
 			found[k.hash] = e
 			return nil
 		})
 	}
-	return found, group.Wait()
+	if err := group.Wait(); err != nil {
+		return nil, err
+	}
+	// Where listing is not allowed S3 denies access to what does not exist.
+	if denied != nil && len(found) == 0 && !b.readable(ctx) {
+		return nil, denied
+	}
+	return found, nil
 }
 
 // isUnusable tells errors that are about one entry from those that are about the cache.

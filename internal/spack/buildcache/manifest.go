@@ -90,13 +90,12 @@ func (m manifest) encode() []byte { return onLines(m) }
 
 // onLines is Python's json.dump(…, indent=0, separators=(",", ":")).
 func onLines(v any) []byte {
-	var text, out bytes.Buffer
-	enc := json.NewEncoder(&text)
-	enc.SetEscapeHTML(false)
-	if err := enc.Encode(v); err != nil {
+	text, err := marshal(v)
+	if err != nil {
 		panic(fmt.Sprintf("buildcache: %T cannot be written as JSON: %v", v, err)) // our own plain structures
 	}
-	reflow(&out, bytes.TrimSuffix(text.Bytes(), []byte("\n")))
+	var out bytes.Buffer
+	reflow(&out, text)
 	return out.Bytes()
 }
 

@@ -3,7 +3,6 @@ package buildcache
 import (
 	"fmt"
 	"path"
-	"slices"
 	"strings"
 
 	"esd/internal/spack"
@@ -47,24 +46,22 @@ func (k key) check() error {
 	return nil
 }
 
-// compilerOf names the compiler in the way of version 2. From specfile 5 on it is the
-// dependency for the first of these languages (spec.py of 1.x,
-// DeprecatedCompilerSpec), and "none" without one.
+// compilerOf names the compiler in the way of version 2 ("{compiler.name}-
+// {compiler.version}"). From specfile 5 on it is a dependency.
 func compilerOf(s *spack.Spec, all spack.Specs) string {
-	if s.Compiler != nil {
-		return s.Compiler.Name + "-" + s.Compiler.Version
+	t, err := spack.ParseTemplate("{compiler.name}-{compiler.version}")
+	if err != nil {
+		return noCompiler
 	}
-	for _, language := range []string{"c", "cxx", "fortran"} {
-		for _, e := range s.Dependencies {
-			if e.Types&spack.Build != 0 && slices.Contains(e.Virtuals, language) {
-				if c := all[e.Hash]; c != nil {
-					return c.Name + "-" + c.Version
-				}
-			}
-		}
+	text, err := t.Format(s, all)
+	if err != nil || text == "" {
+		return noCompiler
 	}
-	return "none-none"
+	return text
 }
+
+// noCompiler is the name where no compiler was used.
+const noCompiler = "none-none"
 
 // polite replaces what Spack does not want in file names
 // (polite_filename in llnl/util/filesystem.py).

@@ -44,6 +44,9 @@ type pushRequest struct {
 	PushRequest
 	doc  specDocument
 	blob Blob
+	// raw is the signed text of another cache, to be stored as it is, and rawSpec the
+	// spec blob that it names.
+	raw, rawSpec []byte
 }
 
 // annotations are what entries tell beyond what Spack writes.

@@ -85,3 +85,58 @@ func wait(p oci.RetryPolicy, try int, after time.Duration) time.Duration {
 	}
 	return d/2 + rand.N(d/2)
 }
+
+// retrying repeats what a transport does as long as the cause may pass.
+type retrying struct {
+	transport
+	policy oci.RetryPolicy
+	clock  oci.Clock
+}
+
+func (r *retrying) again(ctx context.Context, name string, op func() error) error {
+	return retry(ctx, r.policy, r.clock, r.location()+"/"+name, op)
+}
+
+func (r *retrying) get(ctx context.Context, name string, opts getOptions) (o *object, err error) {
+	err = r.again(ctx, name, func() error {
+		o, err = r.transport.get(ctx, name, opts)
+		return err
+	})
+	return o, err
+}
+
+func (r *retrying) stat(ctx context.Context, name string) (info objectInfo, err error) {
+	err = r.again(ctx, name, func() error {
+		info, err = r.transport.stat(ctx, name)
+		return err
+	})
+	return info, err
+}
+
+func (r *retrying) put(ctx context.Context, name string, src source) error {
+	return r.again(ctx, name, func() error { return r.transport.put(ctx, name, src) })
+}
+
+func (r *retrying) remove(ctx context.Context, name string) error {
+	return r.again(ctx, name, func() error { return r.transport.remove(ctx, name) })
+}
+
+// list is repeated from its beginning: yield may see a name twice.
+func (r *retrying) list(ctx context.Context, prefix string, yield func(string, objectInfo) error) error {
+	return r.again(ctx, prefix, func() error { return r.transport.list(ctx, prefix, yield) })
+}
+
+// readAll reads an object of at most limit bytes, and again when it was cut short.
+func (r *retrying) readAll(ctx context.Context, name string, limit int64, opts getOptions) (text []byte, info objectInfo, err error) {
+	err = r.again(ctx, name, func() error {
+		o, err := r.transport.get(ctx, name, opts)
+		if err != nil {
+			return err
+		}
+		defer o.Close()
+		text, err = readLimited(o, r.location()+"/"+name, limit)
+		info = o.objectInfo
+		return err
+	})
+	return text, info, err
+}

@@ -79,13 +79,20 @@ func specfileVersion(s *spack.Spec) int {
 
 // encode gives compact JSON, as in the blobs of version 3.
 func (d specDocument) encode() ([]byte, error) {
+	text, err := marshal(d)
+	if err != nil {
+		return nil, fmt.Errorf("%w: spec: %w", ErrInvalid, err)
+	}
+	return text, nil
+}
+
+// marshal is json.Marshal without escapes that JSON does not need.
+func marshal(v any) ([]byte, error) {
 	var b bytes.Buffer
 	enc := json.NewEncoder(&b)
 	enc.SetEscapeHTML(false)
-	if err := enc.Encode(d); err != nil {
-		return nil, fmt.Errorf("%w: spec: %w", ErrInvalid, err)
-	}
-	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
+	err := enc.Encode(v)
+	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), err
 }
 
 // parseSpecDocument reads a spec, compressed or not, and checks that it is about the
@@ -142,4 +149,30 @@ func deflate(text []byte) ([]byte, error) {
 	}
 	err = z.Close()
 	return slices.Clip(b.Bytes()), err
+}
+
+// specs decodes all nodes of a document, the package itself first.
+func (d specDocument) specs(where string) ([]*spack.Spec, error) {
+	all := make([]*spack.Spec, 0, len(d.Spec.Nodes))
+	var decoder spack.Decoder
+	for _, raw := range d.Spec.Nodes {
+		s, err := decoder.Decode(raw, d.Spec.Meta.Version)
+		if err != nil {
+			return nil, invalid(where, nil, "%v", err)
+		}
+		all = append(all, s)
+	}
+	return all, nil
+}
+
+// specBlob is the spec of a request as version 3 keeps it.
+func (r pushRequest) specBlob() ([]byte, error) {
+	if r.rawSpec != nil {
+		return r.rawSpec, nil
+	}
+	text, err := r.doc.encode()
+	if err != nil {
+		return nil, err
+	}
+	return deflate(text)
 }

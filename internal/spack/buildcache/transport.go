@@ -68,17 +68,6 @@ func checkName(name string) error {
 	return nil
 }
 
-// readAll reads an object of at most limit bytes.
-func readAll(ctx context.Context, t transport, name string, limit int64) ([]byte, objectInfo, error) {
-	o, err := t.get(ctx, name, getOptions{})
-	if err != nil {
-		return nil, objectInfo{}, err
-	}
-	defer o.Close()
-	text, err := readLimited(o, t.location()+"/"+name, limit)
-	return text, o.objectInfo, err
-}
-
 func readLimited(r io.Reader, where string, limit int64) ([]byte, error) {
 	text, err := io.ReadAll(io.LimitReader(r, limit+1))
 	if err != nil {

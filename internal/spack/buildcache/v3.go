@@ -8,12 +8,13 @@ import (
 	"fmt"
 	"sync"
 
+	"esd/internal/spack"
 	"esd/internal/spack/signature"
 )
 
 // v3 is a cache of manifests and blobs, as Spack 1.x writes them.
 type v3 struct {
-	t    transport
+	t    *retrying
 	opts *Options
 
 	mu        sync.Mutex
@@ -26,7 +27,7 @@ func (b *v3) location() string { return b.t.location() }
 // find implements backend. Only manifests are signed; they bind the blobs.
 func (b *v3) find(ctx context.Context, k key) (Entry, error) {
 	where := b.t.location() + "/" + k.v3Manifest()
-	text, _, err := readAll(ctx, b.t, k.v3Manifest(), maxManifest)
+	text, _, err := b.t.readAll(ctx, k.v3Manifest(), maxManifest, getOptions{})
 	if err != nil {
 		return Entry{}, err
 	}
@@ -64,12 +65,14 @@ func (b *v3) readBlob(ctx context.Context, blob Blob, limit int64) ([]byte, erro
 	if blob.Size > limit {
 		return nil, fmt.Errorf("%s: %w: %d bytes, at most %d are accepted", where, ErrInvalid, blob.Size, limit)
 	}
-	o, err := b.t.get(ctx, blobPath(blob.SHA256), getOptions{})
+	text, info, err := b.t.readAll(ctx, blobPath(blob.SHA256), limit, getOptions{})
 	if err != nil {
 		return nil, err
 	}
-	defer o.Close()
-	return readLimited(newVerifier(o, blob, where), where, limit)
+	if got := blobOf(text, ""); got.SHA256 != blob.SHA256 {
+		return nil, &DigestError{Location: where, Expected: blob.SHA256, Actual: got.SHA256, ExpectedSize: blob.Size, ActualSize: info.size}
+	}
+	return text, nil
 }
 
 // archive implements backend.
@@ -85,22 +88,25 @@ func (b *v3) has(ctx context.Context, e Entry) (objectInfo, error) {
 // push implements backend. A blob that an older manifest named stays, for those who
 // are reading it.
 func (b *v3) push(ctx context.Context, k key, req pushRequest) (Entry, error) {
-	spec, err := req.doc.encode()
+	spec, err := req.specBlob()
 	if err != nil {
-		return Entry{}, err
-	}
-	if spec, err = deflate(spec); err != nil {
 		return Entry{}, err
 	}
 	specBlob := blobOf(spec, mediaSpec)
 	m := manifest{Version: 3, Annotations: req.annotations(), Data: []blobRecord{
 		newRecord(req.blob, "gzip"), newRecord(specBlob, "gzip"),
 	}}
-	text := m.encode()
-	if b.opts.Signer != nil {
-		if text, err = b.opts.Signer.Clearsign(text); err != nil {
+	content := m.encode()
+	msg := signature.Message{Content: content}
+	text := content
+	switch {
+	case req.raw != nil:
+		text, msg.Signed = req.raw, true
+	case b.opts.Signer != nil:
+		if text, err = b.opts.Signer.Clearsign(content); err != nil {
 			return Entry{}, err
 		}
+		msg.Signed, msg.Signer = true, b.opts.Signer.Fingerprint()
 	}
 	if err := b.putBlob(ctx, req.blob, req.verified()); err != nil {
 		return Entry{}, err
@@ -110,10 +116,6 @@ func (b *v3) push(ctx context.Context, k key, req pushRequest) (Entry, error) {
 	}
 	if err := b.t.put(ctx, k.v3Manifest(), bytesSource(text)); err != nil {
 		return Entry{}, err
-	}
-	msg := signature.Message{Content: m.encode(), Signed: b.opts.Signer != nil}
-	if msg.Signed {
-		msg.Signer = b.opts.Signer.Fingerprint()
 	}
 	if err := b.describe(ctx); err != nil {
 		return Entry{}, err
@@ -151,6 +153,40 @@ func (b *v3) describe(ctx context.Context) error {
 			return err
 		}
 	}
+	if err := b.publishKey(ctx); err != nil {
+		return err
+	}
 	b.described = true
 	return nil
 }
+
+// raw implements backend.
+func (b *v3) raw(ctx context.Context, e Entry) ([]byte, error) {
+	text, _, err := b.t.readAll(ctx, e.key.v3Manifest(), maxManifest, getOptions{})
+	return text, err
+}
+
+// readable implements backend.
+func (b *v3) readable(ctx context.Context) bool {
+	for _, name := range []string{v3LayoutFile, v3Index} {
+		if _, err := b.t.stat(ctx, name); err == nil {
+			return true
+		}
+	}
+	return false
+}
+
+// enumerate implements backend.
+func (b *v3) enumerate(ctx context.Context) ([]located, error) {
+	seen := map[spack.Hash]located{}
+	err := b.t.list(ctx, v3Specs, func(name string, _ objectInfo) error {
+		if k, ok := parseV3Name(name); ok {
+			seen[k.hash] = located{hash: k.hash, key: &k, ref: name}
+		}
+		return nil
+	})
+	return sortedLocated(seen), err
+}
+
+// identify implements backend.
+func (b *v3) identify(ctx context.Context, l located) (Entry, error) { return b.find(ctx, *l.key) }

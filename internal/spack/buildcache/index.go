@@ -1,0 +1,382 @@
+package buildcache
+
+import (
+	"bytes"
+	"context"
+	"encoding/base32"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/go-json-experiment/json/jsontext"
+
+	"esd/internal/spack"
+)
+
+// indexStream is the index of a cache, opened. Its content is verified while it is
+// read, where its digest is known beforehand.
+type indexStream struct {
+	io.ReadCloser
+	id   indexID
+	size int64 // negative when not told
+}
+
+// indexID tells one state of an index from another.
+type indexID struct {
+	Digest string `json:"digest,omitempty"` // sha256 as the cache tells it
+	ETag   string `json:"etag,omitempty"`
+}
+
+// The versions of the database format (_DB_VERSION in database.py) that an index may
+// have: 7 is of 0.23, 8 of 1.x.
+const (
+	oldestDatabase = "6"
+	dbVersion023   = "7"
+	dbVersion      = "8"
+)
+
+// rawHash is a DAG hash without its base32.
+type rawHash [20]byte
+
+// hashEncoding is that of DAG hashes: base32 in lower case.
+var hashEncoding = base32.NewEncoding("abcdefghijklmnopqrstuvwxyz234567")
+
+func packHash(h []byte) (r rawHash, ok bool) {
+	if len(h) != spack.HashLength || !spack.Hash(h).Valid() {
+		return r, false
+	}
+	n, err := hashEncoding.Decode(r[:], h)
+	return r, err == nil && n == len(r)
+}
+
+func (r rawHash) unpack() spack.Hash { return spack.Hash(hashEncoding.EncodeToString(r[:])) }
+
+// indexRecord is what of an entry of an index is kept.
+type indexRecord struct {
+	hash                      rawHash
+	inCache, external         bool
+	name, version             []byte
+	platform, os, target      []byte
+	compiler, compilerVersion []byte
+	deps                      []indexDep
+	specHash                  rawHash
+	hasSpec, hasCompiler      bool
+}
+
+// indexDep is a dependency: its hash, its types, and the languages that it compiles.
+type indexDep struct {
+	hash      rawHash
+	types     spack.DepTypes
+	languages uint8 // 1 c, 2 cxx, 4 fortran
+}
+
+func (r *indexRecord) reset() {
+	*r = indexRecord{
+		name: r.name[:0], version: r.version[:0], platform: r.platform[:0], os: r.os[:0], target: r.target[:0],
+		compiler: r.compiler[:0], compilerVersion: r.compilerVersion[:0], deps: r.deps[:0],
+	}
+}
+
+// indexParser walks through an index without building values: it may have hundreds of
+// megabytes.
+type indexParser struct {
+	dec   *jsontext.Decoder
+	rec   indexRecord
+	visit func(*indexRecord) error
+	text  []byte // of a string with escapes
+}
+
+// parseIndex calls visit for each entry; the record is good until it returns.
+func parseIndex(ctx context.Context, r io.Reader, where string, visit func(*indexRecord) error) error {
+	p := &indexParser{visit: visit, dec: jsontext.NewDecoder(contextReader{ctx, r},
+		jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))}
+	version, found, err := p.document()
+	var syntax *jsontext.SyntacticError
+	switch {
+	case errors.As(err, &syntax):
+		if errors.Is(err, io.ErrUnexpectedEOF) {
+			return invalid(where, nil, "the index is cut short")
+		}
+		return invalid(where, p.dec.UnreadBuffer(), "not an index: %v", syntax.Err)
+	case err != nil:
+		return err
+	case !found:
+		return invalid(where, nil, "it is no index: there are no installs in it")
+	case len(version) != 1 || version < oldestDatabase || version > dbVersion:
+		return invalid(where, nil, "index of database version %q, %s to %s are understood", abbreviate(version), oldestDatabase, dbVersion)
+	}
+	return nil
+}
+
+func (p *indexParser) document() (version string, found bool, err error) {
+	err = p.object(func(name string) error {
+		if name != "database" {
+			return p.dec.SkipValue()
+		}
+		return p.object(func(name string) error {
+			switch name {
+			case "version":
+				v, err := p.string(nil)
+				version = string(v)
+				return err
+			case "installs":
+				found = true
+				return p.object(p.install)
+			}
+			return p.dec.SkipValue()
+		})
+	})
+	if err != nil {
+		return "", false, err
+	}
+	if _, err := p.dec.ReadToken(); !errors.Is(err, io.EOF) {
+		return "", false, fmt.Errorf("%w: something follows the index", ErrInvalid)
+	}
+	return version, found, nil
+}
+
+func (p *indexParser) install(name string) error {
+	p.rec.reset()
+	h, ok := packHash([]byte(name))
+	if !ok {
+		return fmt.Errorf("%w: the index has %q in place of a hash", ErrInvalid, abbreviate(name))
+	}
+	p.rec.hash = h
+	err := p.object(func(name string) (err error) {
+		switch name {
+		case "spec":
+			p.rec.hasSpec = true
+			return p.object(p.spec)
+		case "in_buildcache":
+			p.rec.inCache = p.dec.PeekKind() == 't'
+		}
+		return p.dec.SkipValue()
+	})
+	switch {
+	case err != nil:
+		return err
+	case !p.rec.hasSpec || p.rec.specHash != h || len(p.rec.name) == 0 || len(p.rec.version) == 0:
+		return fmt.Errorf("%w: the index has no right spec for /%s", ErrInvalid, name)
+	}
+	return p.visit(&p.rec)
+}
+
+func (p *indexParser) spec(name string) (err error) {
+	switch name {
+	case "name":
+		p.rec.name, err = p.string(p.rec.name)
+	case "version":
+		p.rec.version, err = p.string(p.rec.version)
+	case "arch":
+		return p.object(p.arch)
+	case "compiler":
+		p.rec.hasCompiler = true
+		return p.object(p.compiler)
+	case "external":
+		p.rec.external = p.dec.PeekKind() == '{'
+		return p.dec.SkipValue()
+	case "dependencies":
+		return p.array(p.dependency)
+	case "hash":
+		p.text, err = p.string(p.text)
+		p.rec.specHash, _ = packHash(p.text)
+	default:
+		return p.dec.SkipValue()
+	}
+	return err
+}
+
+func (p *indexParser) arch(name string) (err error) {
+	switch name {
+	case "platform":
+		p.rec.platform, err = p.string(p.rec.platform)
+	case "platform_os":
+		p.rec.os, err = p.string(p.rec.os)
+	case "target":
+		if p.dec.PeekKind() == '{' { // described by its features
+			return p.object(p.target)
+		}
+		p.rec.target, err = p.string(p.rec.target)
+	default:
+		return p.dec.SkipValue()
+	}
+	return err
+}
+
+func (p *indexParser) target(name string) (err error) {
+	if name != "name" {
+		return p.dec.SkipValue()
+	}
+	p.rec.target, err = p.string(p.rec.target)
+	return err
+}
+
+func (p *indexParser) compiler(name string) (err error) {
+	switch name {
+	case "name":
+		p.rec.compiler, err = p.string(p.rec.compiler)
+	case "version":
+		p.rec.compilerVersion, err = p.string(p.rec.compilerVersion)
+	default:
+		return p.dec.SkipValue()
+	}
+	return err
+}
+
+func (p *indexParser) dependency() error {
+	var d indexDep
+	err := p.object(func(name string) (err error) {
+		switch name {
+		case "hash":
+			p.text, err = p.string(p.text)
+			h, ok := packHash(p.text)
+			if err == nil && !ok {
+				err = fmt.Errorf("%w: the index has a dependency without a right hash", ErrInvalid)
+			}
+			d.hash = h
+			return err
+		case "parameters":
+			return p.object(func(name string) error { return p.edge(name, &d) })
+		}
+		return p.dec.SkipValue()
+	})
+	p.rec.deps = append(p.rec.deps, d)
+	return err
+}
+
+func (p *indexParser) edge(name string, d *indexDep) error {
+	switch name {
+	case "deptypes":
+		return p.array(func() error {
+			raw, err := p.dec.ReadValue()
+			switch string(raw) {
+			case `"build"`:
+				d.types |= spack.Build
+			case `"link"`:
+				d.types |= spack.Link
+			case `"run"`:
+				d.types |= spack.Run
+			case `"test"`:
+				d.types |= spack.Test
+			}
+			return err
+		})
+	case "virtuals":
+		return p.array(func() error {
+			raw, err := p.dec.ReadValue()
+			switch string(raw) {
+			case `"c"`:
+				d.languages |= 1
+			case `"cxx"`:
+				d.languages |= 2
+			case `"fortran"`:
+				d.languages |= 4
+			}
+			return err
+		})
+	}
+	return p.dec.SkipValue()
+}
+
+// object calls member for each member, whose value is next. What is no object is
+// passed over.
+func (p *indexParser) object(member func(name string) error) error {
+	if p.dec.PeekKind() != '{' {
+		return p.dec.SkipValue()
+	}
+	if _, err := p.dec.ReadToken(); err != nil {
+		return err
+	}
+	for p.dec.PeekKind() != '}' {
+		raw, err := p.dec.ReadValue()
+		if err != nil {
+			return err
+		}
+		if err := member(knownName(raw)); err != nil {
+			return err
+		}
+	}
+	_, err := p.dec.ReadToken()
+	return err
+}
+
+// array calls element for each element, which is next.
+func (p *indexParser) array(element func() error) error {
+	if p.dec.PeekKind() != '[' {
+		return p.dec.SkipValue()
+	}
+	if _, err := p.dec.ReadToken(); err != nil {
+		return err
+	}
+	for p.dec.PeekKind() != ']' {
+		if err := element(); err != nil {
+			return err
+		}
+	}
+	_, err := p.dec.ReadToken()
+	return err
+}
+
+// string reads a bounded string into a buffer.
+func (p *indexParser) string(into []byte) ([]byte, error) {
+	if p.dec.PeekKind() != '"' {
+		return into[:0], p.dec.SkipValue()
+	}
+	raw, err := p.dec.ReadValue()
+	if err != nil {
+		return nil, err
+	}
+	if inner := raw[1 : len(raw)-1]; bytes.IndexByte(inner, '\\') < 0 {
+		into = append(into[:0], inner...)
+	} else if into, err = jsontext.AppendUnquote(into[:0], raw); err != nil {
+		return nil, err
+	}
+	if len(into) > maxName {
+		return nil, fmt.Errorf("%w: a name of %d bytes in the index", ErrInvalid, len(into))
+	}
+	return into, nil
+}
+
+// knownName gives the name of a member without making a string of the usual ones.
+func knownName(raw []byte) string {
+	inner := raw[1 : len(raw)-1]
+	switch string(inner) {
+	case "name":
+		return "name"
+	case "hash":
+		return "hash"
+	case "parameters":
+		return "parameters"
+	case "deptypes":
+		return "deptypes"
+	case "virtuals":
+		return "virtuals"
+	case "version":
+		return "version"
+	case "spec":
+		return "spec"
+	case "arch":
+		return "arch"
+	case "platform":
+		return "platform"
+	case "platform_os":
+		return "platform_os"
+	case "target":
+		return "target"
+	case "dependencies":
+		return "dependencies"
+	case "in_buildcache":
+		return "in_buildcache"
+	case "external":
+		return "external"
+	case "namespace":
+		return "namespace"
+	case "package_hash":
+		return "package_hash"
+	case "annotations":
+		return "annotations"
+	case "ref_count":
+		return "ref_count"
+	}
+	return string(inner)
+}
