@@ -53,5 +53,5 @@ type SbangPathError struct{ Path string }
 // Error implements error.
 func (e *SbangPathError) Error() string {
 	return fmt.Sprintf("%q has %d characters, and the first line of a script has room for a path of %d: choose a shorter root of the install tree",
-		e.Path, len(e.Path), shebangLimit)
+		e.Path, len(e.Path), ShebangLimit)
 }

@@ -6,8 +6,9 @@ import (
 )
 
 const (
-	// shebangLimit is what Linux before 5.1 reads of a script's first line.
-	shebangLimit = 127
+	// ShebangLimit is the length from which on Spack takes a script's first line,
+	// its end included, for too long: Linux before 5.1 read 127 bytes.
+	ShebangLimit = 127
 	// ShebangHead is how much of a file [Sbang] has to see: Spack gives up on
 	// first lines that are longer.
 	ShebangHead = 4096
@@ -32,11 +33,11 @@ func Sbang(head []byte, sbang string) (beginning []byte, n int, err error) {
 	call := append([]byte("#!/bin/sh "), sbang...)
 	call = append(call, '\n')
 	switch {
-	case len(line) <= shebangLimit, len(line) == ShebangHead:
+	case len(line) <= ShebangLimit, len(line) == ShebangHead:
 		return nil, 0, nil
 	case interpreter(line) == nil:
 		return nil, 0, nil
-	case len(sbang) > shebangLimit:
+	case len(sbang) > ShebangLimit:
 		return nil, 0, &SbangPathError{sbang}
 	case bytes.Equal(line, call):
 		return nil, 0, nil
