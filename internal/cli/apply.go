@@ -13,6 +13,7 @@ import (
 
 	"esd/internal/apply"
 	"esd/internal/plan"
+	"esd/internal/providers/environment"
 	"esd/internal/state"
 	"esd/internal/state/backend"
 	"esd/internal/view"
@@ -22,7 +23,8 @@ import (
 type applyCommand struct {
 	*app
 	planOptions
-	destroy     bool // the command is destroy
+	destroy     bool   // the command is destroy
+	only        string // the operation that the plan is narrowed to
 	autoApprove bool
 	failFast    bool
 	lockTimeout string
@@ -77,6 +79,26 @@ the command refuses then.`,
 	return cmd
 }
 
+func newFetchCommand(a *app) *cobra.Command {
+	c := &applyCommand{app: a, only: environment.OpSources}
+	cmd := &cobra.Command{
+		Use:   "fetch [PATH]",
+		Short: "Bring the sources of what must be built into the source mirrors",
+		Long: `Plans, and does of the plan only what needs a network to build: it brings the
+sources of all Spack packages that are in no build cache into the mirrors
+(cache "sources") of their environments. The packages can then be built where
+there is no network. esd apply does the same before it builds.`,
+		Example: `  esd fetch --auto-approve       on a machine with a network
+  esd apply                      on one without`,
+		Args:              atMostOne("path"),
+		ValidArgsFunction: completePaths,
+		RunE:              c.runE,
+	}
+	c.addRefresh(cmd)
+	c.addApply(cmd)
+	return cmd
+}
+
 func (c *applyCommand) addApply(cmd *cobra.Command) {
 	c.planOptions.add(cmd)
 	c.format.add(cmd, "a `FORMAT`: json, one event a line (default: for people)", formatJSON)
@@ -123,6 +145,7 @@ func (c *applyCommand) options() (workspace.ApplyOptions, error) {
 	if err != nil {
 		return opts, err
 	}
+	opts.Only = c.only
 	if opts.Mode, err = mode(c.destroy, c.refreshOnly); err != nil {
 		return opts, err
 	}

@@ -92,8 +92,8 @@ var commands = []struct {
 	group string
 	make  func(*app) *cobra.Command
 }{
-	{groupWork, newInitCommand}, {groupWork, newValidateCommand}, {groupWork, newFmtCommand}, {groupWork, newLockCommand},
-	{groupWork, newPlanCommand}, {groupWork, newApplyCommand}, {groupWork, newDestroyCommand},
+	{groupWork, newInitCommand}, {groupWork, newImportCommand}, {groupWork, newValidateCommand}, {groupWork, newFmtCommand}, {groupWork, newLockCommand},
+	{groupWork, newPlanCommand}, {groupWork, newApplyCommand}, {groupWork, newFetchCommand}, {groupWork, newDestroyCommand},
 	{groupLook, newShowCommand}, {groupLook, newOutputCommand}, {groupLook, newWhyCommand}, {groupLook, newGraphCommand},
 	{groupLook, newLogsCommand}, {groupLook, newConsoleCommand},
 	{groupState, newStateCommand}, {groupState, newForceUnlockCommand},

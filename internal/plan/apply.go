@@ -237,7 +237,7 @@ func (p *planner) decideTarget(o *providers.Object, obs providers.Observation, r
 	asWanted := obs.Exists && obs.Key == o.Key
 	switch {
 	case recorded == nil && asWanted:
-		d.action, d.reason = Adopt, "exists as wanted"
+		d.action, d.reason = Adopt, firstOr([]string{obs.Note}, "exists as wanted")
 	case recorded == nil:
 		d.action, d.reason = Create, "does not exist yet"
 		if obs.Exists {

@@ -106,6 +106,8 @@ type Selection struct {
 	Excludes  []string `json:"excludes,omitempty"`
 	Replaces  []string `json:"replaces,omitempty"`
 	NoRefresh bool     `json:"no_refresh,omitempty"`
+	// Only is the operation that the plan was narrowed to.
+	Only string `json:"only,omitempty"`
 }
 
 // Change is what happens to one object.

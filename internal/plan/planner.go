@@ -229,7 +229,7 @@ func (p *planner) excluded() []bool {
 }
 
 func selection(req Request) Selection {
-	return Selection{texts(req.Targets), texts(req.Excludes), texts(req.Replaces), req.NoRefresh}
+	return Selection{texts(req.Targets), texts(req.Excludes), texts(req.Replaces), req.NoRefresh, req.Only}
 }
 
 func texts(targets []addr.Target) []string {
@@ -249,6 +249,9 @@ func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys
 // finish puts everything into its order and counts.
 func (p *planner) finish(out *Plan) error {
 	out.Warnings = append(out.Warnings, p.warnings...)
+	if p.req.Only != "" {
+		narrow(out, p.req.Only)
+	}
 	out.Changes = append(out.Changes, p.movesOf(out.Changes)...)
 	slices.SortFunc(out.Changes, func(a, b Change) int {
 		return cmp.Or(cmp.Compare(a.Address, b.Address), cmp.Compare(a.Action, b.Action))

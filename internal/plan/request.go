@@ -25,6 +25,8 @@ type Request struct {
 	Excludes []addr.Target
 	// Replaces are made anew although they are as wanted.
 	Replaces []addr.Target
+	// Only narrows the plan to the steps of one operation; empty is all.
+	Only string
 	// NoRefresh trusts the record and asks nobody.
 	NoRefresh  bool
 	Outputs    []OutputValue

@@ -271,6 +271,9 @@ type Observation struct {
 	Exists bool
 	// Attributes are recorded when the object is adopted as it is.
 	Attributes map[string]any
+	// Note says in words how what exists is as wanted: "all 101 packages are in
+	// its build caches"; empty where there is nothing to say.
+	Note string
 	// Problem says in words how what exists differs from what is desired or
 	// recorded: "registry.example.org/lab:1 points to sha256:…".
 	Problem string

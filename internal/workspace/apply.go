@@ -217,7 +217,7 @@ func (s *session) run(ctx context.Context, out *Applied, opts ApplyOptions) erro
 
 // recordOutputs evaluates the outputs again, now that digests are known.
 func (s *session) recordOutputs(ctx context.Context, next *state.State, out *Applied, report *apply.Report) error {
-	if report == nil || out.Plan.Mode == plan.RefreshOnly || len(out.Plan.Selection.Targets)+len(out.Plan.Selection.Excludes) > 0 {
+	if report == nil || out.Plan.Mode == plan.RefreshOnly || len(out.Plan.Selection.Targets)+len(out.Plan.Selection.Excludes) > 0 || out.Plan.Selection.Only != "" {
 		return nil
 	}
 	if out.Plan.Mode == plan.Destroy {

@@ -33,6 +33,8 @@ type PlanOptions struct {
 	// CPUs and Memory override what the executor block says; 0 does not.
 	CPUs   int
 	Memory int64
+	// Only narrows the plan to one operation.
+	Only string
 	// Explain asks also for what stays as it is, in [plan.Plan.Kept].
 	Explain bool
 }
@@ -78,7 +80,7 @@ func (w *Workspace) planFrom(ctx context.Context, st *state.State, notices []sta
 		Mode: cmp.Or(opts.Mode, plan.Apply), Objects: resolved.Objects, Kind: w.Kinds.Kind, State: st,
 		Targets: opts.Targets, Excludes: opts.Excludes, Replaces: opts.Replaces, NoRefresh: opts.NoRefresh,
 		Outputs: outputs, Config: w.configID(resolved, outputs), ESDVersion: w.opts.Version, CPUs: p.CPUs, Memory: p.Memory,
-		Explain: opts.Explain,
+		Explain: opts.Explain, Only: opts.Only,
 	}
 	for _, m := range resolved.Evaluated.Moved {
 		request.Moved = append(request.Moved, plan.Moved{From: m.From, To: m.To})

@@ -6,10 +6,12 @@ import (
 	"esd/internal/oci"
 	"esd/internal/providers"
 	"esd/internal/providers/cache"
+	"esd/internal/providers/environment"
 	"esd/internal/providers/executor"
 	"esd/internal/providers/image"
 	"esd/internal/providers/recipe"
 	"esd/internal/providers/site"
+	"esd/internal/providers/spack"
 	"esd/internal/schema"
 )
 
@@ -33,10 +35,19 @@ type Kinds map[string]providers.Kind
 // New makes all kinds.
 func New(opts Options) Kinds {
 	caches := &cache.Opener{OCI: opts.OCI}
+	buildcaches := &cache.BuildcacheOpener{OCI: opts.OCI, WorkDir: opts.WorkDir}
+	environments, packages := environment.New(environment.Options{
+		Dir: opts.Dir, WorkDir: opts.WorkDir, Caches: buildcaches, Sandbox: opts.Sandbox,
+	})
 	return Kinds{
-		cache.KindName:    cache.Kind{},
-		executor.KindName: executor.Kind{},
-		site.KindName:     site.Kind{},
+		cache.KindName:          cache.Kind{},
+		cache.BuildcacheKind:    cache.BuildcacheBlock{},
+		cache.SourcesKind:       cache.SourcesBlock{},
+		executor.KindName:       executor.Kind{},
+		site.KindName:           site.Kind{},
+		spack.KindName:          spack.Kind{},
+		environment.Kind:        environments,
+		environment.PackageKind: packages,
 		recipe.Kind: recipe.New(recipe.Options{
 			WorkDir: opts.WorkDir, Caches: caches, Platform: opts.Platform, Sandbox: opts.Sandbox,
 		}),
@@ -57,7 +68,9 @@ func (k Kinds) Provider(name string) providers.Provider {
 func (k Kinds) Schemas() map[string]*schema.Block {
 	out := make(map[string]*schema.Block, len(k))
 	for name, kind := range k {
-		out[name] = kind.Schema()
+		if s := kind.Schema(); s != nil { // concrete packages are not written
+			out[name] = s
+		}
 	}
 	return out
 }

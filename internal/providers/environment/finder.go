@@ -1,0 +1,197 @@
+package environment
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
+
+	"esd/internal/providers/cache"
+	"esd/internal/spack"
+	"esd/internal/spack/binary"
+	"esd/internal/spack/buildcache"
+)
+
+// located is what the caches have of one package.
+type located struct {
+	// cache is the first that has it in a form that can be used; nil for none.
+	cache *cache.Buildcache
+	entry buildcache.Entry
+	// lacks are the caches that get what is built and do not have it.
+	lacks []cache.Buildcache
+	// problem says why a cache that has it is of no use.
+	problem string
+}
+
+// finder looks for packages in build caches.
+type finder struct {
+	caches *cache.BuildcacheOpener
+	known  *prefixes
+}
+
+func newFinder(opts Options) *finder {
+	return &finder{caches: opts.Caches, known: &prefixes{dir: opts.WorkDir}}
+}
+
+// readable are the caches in which a package of an environment may be.
+func (e *env) readable() []cache.Buildcache {
+	list := slices.Clone(e.caches)
+	if e.quarantine != nil && !slices.ContainsFunc(list, func(c cache.Buildcache) bool { return equal(c, *e.quarantine) }) {
+		list = append(list, *e.quarantine)
+	}
+	return list
+}
+
+// writable are the caches that get what is built: the quarantine, or else all
+// with push.
+func (e *env) writable() []cache.Buildcache {
+	if e.quarantine != nil {
+		return []cache.Buildcache{*e.quarantine}
+	}
+	return slices.DeleteFunc(slices.Clone(e.caches), func(c cache.Buildcache) bool { return !c.Push })
+}
+
+func equal(a, b cache.Buildcache) bool {
+	keys := slices.Equal(a.TrustedKeys, b.TrustedKeys)
+	a.TrustedKeys, b.TrustedKeys = nil, nil
+	return keys && fmt.Sprintf("%+v", a) == fmt.Sprintf("%+v", b)
+}
+
+// locate asks the caches of an environment, in their order: those that take
+// packages for all, others for what none before them has.
+func (f *finder) locate(ctx context.Context, e *env, specs []*spack.Spec) (map[spack.Hash]located, error) {
+	out := make(map[spack.Hash]located, len(specs))
+	takes := e.writable()
+	for _, settings := range e.readable() {
+		writable := slices.ContainsFunc(takes, func(c cache.Buildcache) bool { return equal(c, settings) })
+		var ask []*spack.Spec
+		for _, s := range specs {
+			if writable || out[s.Hash].cache == nil {
+				ask = append(ask, s)
+			}
+		}
+		if len(ask) == 0 {
+			continue
+		}
+		found, err := f.ask(ctx, e, settings, ask)
+		if err != nil {
+			return nil, fmt.Errorf("build cache %q (%s): %w", settings.Name, settings.URL, err)
+		}
+		for _, s := range ask {
+			l := out[s.Hash]
+			entry, has := found[s.Hash]
+			switch {
+			case !has && writable:
+				l.lacks = append(l.lacks, settings)
+			case has && entry.Problem != nil:
+				l.problem = fmt.Sprintf("cache %s has it, but it cannot be used: %v", settings.Name, entry.Problem)
+				if writable {
+					l.lacks = append(l.lacks, settings)
+				}
+			case has && l.cache == nil:
+				l.cache, l.entry = &settings, entry
+			}
+			out[s.Hash] = l
+		}
+	}
+	for hash, l := range out {
+		// Of what is in the quarantine, the others get nothing before it is promoted.
+		if l.cache != nil && e.quarantine != nil {
+			l.lacks = nil
+			out[hash] = l
+		}
+	}
+	return out, nil
+}
+
+// ask looks into one cache, and at where the packages in it were built.
+func (f *finder) ask(ctx context.Context, e *env, settings cache.Buildcache, specs []*spack.Spec) (map[spack.Hash]buildcache.Entry, error) {
+	c, err := f.caches.Open(ctx, settings)
+	if err != nil {
+		return nil, err
+	}
+	found, err := c.Lookup(ctx, specs, buildcache.LookupOptions{Specs: e.lock.Specs, Verify: true})
+	if err != nil {
+		return nil, err
+	}
+	if err := f.learn(ctx, c, found); err != nil {
+		return nil, err
+	}
+	for _, s := range specs {
+		entry, has := found[s.Hash]
+		if !has || entry.Problem != nil {
+			continue
+		}
+		if entry.Problem = e.fits(s, f.known.of(entry)); entry.Problem != nil {
+			found[s.Hash] = entry
+		}
+	}
+	return found, nil
+}
+
+// fits says why a package that was built at a prefix cannot stand where this
+// environment wants it: strings in binaries can be made shorter, not longer.
+func (e *env) fits(s *spack.Spec, built string) error {
+	wanted, err := e.prefix(s)
+	if err != nil || built == "" || len(wanted) <= len(built) {
+		return nil // where it is not known, installing it will tell
+	}
+	return fmt.Errorf("it was built at %s, and cannot be relocated to %s, which is longer", built, wanted)
+}
+
+// learn finds out at which prefixes the packages of entries were built, from the
+// entries or from the first bytes of their archives. Entries without archive
+// get that as their problem.
+func (f *finder) learn(ctx context.Context, c *buildcache.Cache, entries map[spack.Hash]buildcache.Entry) error {
+	var (
+		mu    sync.Mutex
+		group errgroup.Group
+		gone  = map[spack.Hash]error{}
+	)
+	group.SetLimit(16)
+	for hash, entry := range entries {
+		if entry.Problem != nil || f.known.of(entry) != "" {
+			continue
+		}
+		group.Go(func() error {
+			prefix, err := readPrefix(ctx, c, entry)
+			switch {
+			case err == nil:
+				f.known.set(entry.Archive.SHA256, prefix)
+			case errors.Is(err, buildcache.ErrNotFound):
+				mu.Lock()
+				defer mu.Unlock()
+				gone[hash] = err
+			}
+			return ctx.Err() // what cannot be read now will be told when it must be
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return err
+	}
+	for hash, err := range gone {
+		entry := entries[hash]
+		entry.Problem = err
+		entries[hash] = entry
+	}
+	f.known.save()
+	return nil
+}
+
+// readPrefix reads as much of an archive as tells where its package was.
+func readPrefix(ctx context.Context, c *buildcache.Cache, entry buildcache.Entry) (string, error) {
+	for n := int64(4 << 10); ; n *= 8 {
+		head, err := c.ArchiveHead(ctx, entry, n)
+		if err != nil {
+			return "", err
+		}
+		prefix, err := binary.Prefix(bytes.NewReader(head))
+		if err == nil || !errors.Is(err, binary.ErrNotEnough) || int64(len(head)) < n || n > 1<<20 {
+			return prefix, err
+		}
+	}
+}

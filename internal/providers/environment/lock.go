@@ -1,0 +1,176 @@
+package environment
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"path/filepath"
+
+	"esd/internal/providers"
+	"esd/internal/spack"
+	"esd/internal/spack/command"
+	"esd/internal/spack/lockfile"
+)
+
+// Lock lets Spack concretize an environment, unless its lock fits its inputs
+// already. Nothing that happens to be installed or in a cache is preferred, so
+// the same inputs give the same packages.
+func (p *Provider) Lock(ctx context.Context, req providers.LockRequest) (providers.Locked, error) {
+	e := req.Object.Spec.(*env)
+	if e.lock != nil && !req.Upgrade {
+		return providers.Locked{Unchanged: true}, nil
+	}
+	data, err := p.content(ctx, e, req)
+	if err != nil {
+		return providers.Locked{}, fmt.Errorf("locking %s: %w", e.address, err)
+	}
+	after, err := lockfile.Parse(data)
+	if err != nil {
+		return providers.Locked{}, fmt.Errorf("locking %s: what Spack wrote cannot be used: %w", e.address, err)
+	}
+	locked := providers.Locked{Path: e.lockPath, Environment: e.inputs}
+	locked.Environment.SHA256 = digest(data)
+	before, err := p.before(e)
+	if err != nil {
+		return locked, fmt.Errorf("locking %s: %w", e.address, err)
+	}
+	if before == nil || before.sha256 != locked.Environment.SHA256 {
+		locked.Content = data
+	}
+	locked.Changes = changes(before, after)
+	if before != nil && len(locked.Changes) == 0 && before.lock != nil {
+		// Spack orders what it writes differently from run to run: the same
+		// packages are the same lock.
+		locked.Content, locked.Environment.SHA256 = nil, before.sha256
+	}
+	return locked, nil
+}
+
+// content is what the lock is to be: as it stands there if that is wanted, or
+// what Spack makes of the inputs.
+func (p *Provider) content(ctx context.Context, e *env, req providers.LockRequest) ([]byte, error) {
+	if req.Adopt {
+		data, err := readFile(e.lockPath)
+		switch {
+		case errors.Is(err, fs.ErrNotExist) && e.from != "":
+			data, err = readFile(filepath.Join(filepath.Dir(e.from), "spack.lock"))
+			if err != nil {
+				return nil, fmt.Errorf("there is no lock to adopt, neither %s nor a spack.lock beside %s", e.lockPath, e.from)
+			}
+		case errors.Is(err, fs.ErrNotExist):
+			return nil, fmt.Errorf("there is no lock to adopt at %s: put the spack.lock there first", e.lockPath)
+		case err != nil:
+			return nil, err
+		}
+		return data, fitting(e, data)
+	}
+	return p.concretize(ctx, e, req.Log)
+}
+
+// fitting refuses a lock that has not what the environment asks for.
+func fitting(e *env, data []byte) error {
+	lock, err := lockfile.Parse(data)
+	if err != nil {
+		return err
+	}
+	if e.from != "" {
+		return nil // its specs are written in Spack's own terms
+	}
+	roots := lock.AllRoots()
+	used := make([]bool, len(roots))
+	for _, spec := range e.specs {
+		match, err := spack.Match(spec)
+		if err != nil {
+			return err
+		}
+		found := false
+		for i, r := range roots {
+			if match.Matches(lock.Specs[r.Hash], lock.Specs) {
+				used[i], found = true, true
+			}
+		}
+		if !found {
+			return fmt.Errorf("the lock has no %s among what it was asked for", spec)
+		}
+	}
+	for i, r := range roots {
+		if !used[i] {
+			return fmt.Errorf("the lock was asked for %s, which is not among the specs", r.Spec)
+		}
+	}
+	return nil
+}
+
+func (p *Provider) before(e *env) (*readLock, error) {
+	data, err := readFile(e.lockPath)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	lock, err := lockfile.Parse(data)
+	return &readLock{digest(data), lock, err}, nil
+}
+
+// changes tells in the words of packages what is different.
+func changes(before *readLock, after *lockfile.Lock) []string {
+	if before == nil {
+		return []string{fmt.Sprintf("%s for %s", count(len(after.Order), "package"), count(len(after.AllRoots()), "spec"))}
+	}
+	if before.lock == nil {
+		return []string{fmt.Sprintf("%s, in place of a lock that could not be read", count(len(after.Order), "package"))}
+	}
+	return inWords(lockfile.Diff(before.lock, after))
+}
+
+func count(n int, what string) string {
+	if n != 1 {
+		what += "s"
+	}
+	return fmt.Sprintf("%d %s", n, what)
+}
+
+// concretize lets Spack solve.
+func (p *Provider) concretize(ctx context.Context, e *env, log io.Writer) ([]byte, error) {
+	in, err := p.open(ctx, e.instance, e.config, command.Settings{
+		Dir: filepath.Join(filepath.Dir(p.storeRoot(e)), "concretize"), Store: command.Store{Root: p.storeRoot(e)},
+	})
+	if err != nil {
+		return nil, err
+	}
+	req := command.ConcretizeRequest{Output: log}
+	if e.from == "" {
+		req.Manifest, err = manifestOf(e)
+	} else {
+		req.Manifest, err = readFile(e.from)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return in.Concretize(ctx, req)
+}
+
+// manifestOf is the spack.yaml of an environment. JSON is YAML.
+func manifestOf(e *env) ([]byte, error) {
+	return json.Marshal(map[string]any{"spack": map[string]any{
+		"specs": e.specs, "view": false, "concretizer": map[string]any{"unify": unify(e.config), "reuse": false},
+	}})
+}
+
+// unify is how far packages are the same throughout an environment: as the
+// configuration says, and otherwise all of them.
+func unify(config json.RawMessage) any {
+	var c struct {
+		Concretizer struct {
+			Unify any `json:"unify"`
+		} `json:"concretizer"`
+	}
+	if len(config) == 0 || json.Unmarshal(config, &c) != nil || c.Concretizer.Unify == nil {
+		return true
+	}
+	return c.Concretizer.Unify
+}

@@ -1,0 +1,164 @@
+package environment
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+
+	"esd/internal/addr"
+	"esd/internal/providers"
+	"esd/internal/providers/cache"
+	"esd/internal/spack"
+	"esd/internal/spack/buildcache"
+	"esd/internal/spack/lockfile"
+)
+
+// Environment is what targets may know of an environment, and what their steps
+// carry of it. What the packages are made of stands in the lock.
+type Environment struct {
+	Address string `json:"address"`
+	// Lock is the spack.lock by path and content.
+	LockPath   string `json:"lock"`
+	LockSHA256 string `json:"lock_sha256"`
+	// Root is the install tree in deployments; Projection the directory of a
+	// package below it.
+	Root       string           `json:"root"`
+	Projection spack.Projection `json:"projection"`
+	// Caches are the build caches that may have the packages, in the order in
+	// which they are asked.
+	Caches []cache.Buildcache `json:"caches"`
+}
+
+// Member is one package that is needed to run an environment.
+type Member struct {
+	Address addr.Address
+	Spec    *spack.Spec
+	// Key is its content key; it does not cover where it is installed.
+	Key string
+	// Prefix is where it stands in deployments.
+	Prefix string
+	// Asked tells that the environment asks for it by a spec.
+	Asked bool
+}
+
+// Of reads what targets may know of an environment; false if o is none, or is
+// not locked.
+func Of(o *providers.Object) (Environment, bool) {
+	e, ok := o.Spec.(*env)
+	if !ok || e.lock == nil {
+		return Environment{}, false
+	}
+	return Environment{
+		Address: e.address.String(), LockPath: e.lockPath, LockSHA256: e.sha256, Root: e.root, Projection: e.projection, Caches: e.readable(),
+	}, true
+}
+
+// Members lists what is needed to run an environment, without what the system
+// provides, sorted by name and hash. Specs is the whole DAG.
+func Members(o *providers.Object) (members []Member, specs spack.Specs, err error) {
+	e := o.Spec.(*env)
+	var asked []spack.Hash
+	for _, r := range e.lock.AllRoots() {
+		asked = append(asked, r.Hash)
+	}
+	for _, s := range e.runSpecs {
+		prefix, err := e.prefix(s)
+		if err != nil {
+			return nil, nil, err
+		}
+		part := e.packages[s.Hash]
+		members = append(members, Member{part.Address, s, part.Key, prefix, slices.Contains(asked, s.Hash)})
+	}
+	return members, e.lock.Specs, nil
+}
+
+// ExternalPrefixes lists where the packages that the system provides are, by hash.
+func ExternalPrefixes(specs spack.Specs) map[spack.Hash]string {
+	out := map[spack.Hash]string{}
+	for hash, s := range specs {
+		if s.External != nil {
+			out[hash] = s.External.Path
+		}
+	}
+	return out
+}
+
+// Archives opens archives of packages for targets.
+type Archives struct{ shared *shared }
+
+// Archives gives the way to archives.
+func (p *Packages) Archives() Archives { return Archives{p.shared} }
+
+// Lock reads the lock of an environment; one that changed since the plan was
+// made is an error.
+func (a Archives) Lock(ctx context.Context, e Environment) (*lockfile.Lock, error) {
+	return a.shared.locked(ctx, lockRef{e.LockPath, e.LockSHA256})
+}
+
+// Find looks for packages in the caches of an environment. A package that is in
+// none, or only in a form that cannot be used, is an error.
+func (a Archives) Find(ctx context.Context, e Environment, lock *lockfile.Lock, specs []*spack.Spec) (map[spack.Hash]Archive, error) {
+	out := make(map[spack.Hash]Archive, len(specs))
+	missing := specs
+	problems := map[spack.Hash][]error{}
+	for _, settings := range e.Caches {
+		if len(missing) == 0 {
+			break
+		}
+		c, err := a.shared.opts.Caches.Open(ctx, settings)
+		if err != nil {
+			return nil, err
+		}
+		found, err := c.Lookup(ctx, missing, buildcache.LookupOptions{Specs: lock.Specs, Verify: true})
+		if err != nil {
+			return nil, fmt.Errorf("build cache %q (%s): %w", settings.Name, settings.URL, err)
+		}
+		var left []*spack.Spec
+		for _, s := range missing {
+			entry, ok := found[s.Hash]
+			switch {
+			case ok && entry.Problem == nil:
+				out[s.Hash] = Archive{Settings: settings, cache: c, entry: entry}
+				continue
+			case ok:
+				problems[s.Hash] = append(problems[s.Hash], fmt.Errorf("build cache %q: %w", settings.Name, entry.Problem))
+			}
+			left = append(left, s)
+		}
+		missing = left
+	}
+	var errs []error
+	for _, s := range missing {
+		errs = append(errs, fmt.Errorf("%s %s is in no build cache any more; the next plan will build it", s.Name, s.Version))
+		errs = append(errs, problems[s.Hash]...)
+	}
+	return out, errors.Join(errs...)
+}
+
+// Archive is an archive of a package in a build cache.
+type Archive struct {
+	Settings cache.Buildcache
+	cache    *buildcache.Cache
+	entry    buildcache.Entry
+}
+
+// SHA256 and Size (in bytes) are of the archive as it is stored.
+func (a Archive) SHA256() string { return a.entry.Archive.SHA256 }
+
+// Size is the size of the archive in bytes.
+func (a Archive) Size() int64 { return a.entry.Archive.Size }
+
+// Location says where it is, for people.
+func (a Archive) Location() string { return a.cache.Location() }
+
+// Open reads the archive. Its checksum is verified: a wrong one is an error at
+// the end.
+func (a Archive) Open(ctx context.Context) (io.ReadCloser, error) {
+	return a.cache.Archive(ctx, a.entry)
+}
+
+func (a Archive) reopen(ctx context.Context) func() (io.ReadCloser, error) {
+	return func() (io.ReadCloser, error) { return a.Open(ctx) }
+}
