@@ -14,7 +14,7 @@ type MissingError struct {
 }
 
 func (e *MissingError) Error() string {
-	return fmt.Sprintf("%s needs %s /%s, which is not there", e.By, e.Name, e.Hash)
+	return fmt.Sprintf("%s needs %s /%s, which is not there", clip(e.By), clip(e.Name), e.Hash)
 }
 
 // NameError tells that an edge calls a spec by another name than its own.
@@ -25,7 +25,7 @@ type NameError struct {
 }
 
 func (e *NameError) Error() string {
-	return fmt.Sprintf("%s needs %s /%s, but what has this hash is %s", e.By, e.Name, e.Hash, e.Is)
+	return fmt.Sprintf("%s needs %s /%s, but what has this hash is %s", clip(e.By), clip(e.Name), e.Hash, clip(e.Is))
 }
 
 // CycleError tells that packages depend on each other in a circle.
@@ -34,7 +34,15 @@ type CycleError struct {
 }
 
 func (e *CycleError) Error() string {
-	return "packages depend on each other in a circle: " + strings.Join(e.Path, " > ")
+	path := e.Path
+	if len(path) > 12 {
+		path = slices.Concat(path[:6], []string{"…"}, path[len(path)-5:])
+	}
+	names := make([]string, len(path))
+	for i, name := range path {
+		names[i] = clip(name)
+	}
+	return "packages depend on each other in a circle: " + strings.Join(names, " > ")
 }
 
 // Check sees to it that all that the specs with the given hashes name is there

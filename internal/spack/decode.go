@@ -27,7 +27,7 @@ func CheckSpecfileVersion(version int) error {
 	case version < OldestSpecfile:
 		return fmt.Errorf("version %d of the %w: it is older than Spack 0.18; concretize again with Spack 0.23 or 1.x", version, ErrSpecfileVersion)
 	case version > NewestSpecfile:
-		return fmt.Errorf("version %d of the %w: a newer Spack wrote it, and versions %d to %d are known; update esd, or use the older Spack",
+		return fmt.Errorf("version %d of the %w: a newer Spack wrote it, and versions %d to %d are known; update this program, or use the older Spack",
 			version, ErrSpecfileVersion, OldestSpecfile, NewestSpecfile)
 	}
 	return nil
@@ -43,12 +43,21 @@ type DecodeError struct {
 func (e *DecodeError) Error() string {
 	what := "a concrete spec"
 	if e.Package != "" {
-		what = "the concrete spec of " + e.Package
+		what = "the concrete spec of " + clip(e.Package)
 	}
 	if e.Where != "" {
-		what += ", at " + e.Where
+		what += ", at " + clip(e.Where)
 	}
 	return fmt.Sprintf("%s: %v", what, e.Err)
+}
+
+// clip keeps what a hostile file says of itself from filling the screen.
+func clip(text string) string {
+	const most = 100
+	if len(text) <= most {
+		return text
+	}
+	return strings.ToValidUTF8(text[:most], "") + "…"
 }
 
 func (e *DecodeError) Unwrap() error { return e.Err }
@@ -119,11 +128,11 @@ func compact(raw []byte) []byte {
 func (s *Spec) check() error {
 	switch {
 	case !validName(s.Name):
-		return fmt.Errorf("its name is %q, which is no name of a package", s.Name)
+		return fmt.Errorf("its name is %q, which is no name of a package", clip(s.Name))
 	case s.Version == "":
 		return errors.New("it has no version; only concrete specs are accepted")
 	case !validVersion(s.Version):
-		return fmt.Errorf("its version is %q, which is no version", s.Version)
+		return fmt.Errorf("its version is %q, which is no version", clip(s.Version))
 	case !s.Hash.Valid():
 		return fmt.Errorf("its hash is %q; %d characters of a-z and 2-7 are expected", s.Hash, HashLength)
 	case s.SpecfileVersion < 1 || s.SpecfileVersion > s.FileVersion:

@@ -214,6 +214,14 @@ func (p Parameter) text(syntax Syntax) string {
 	return p.Name + equals + quote(text)
 }
 
+// String is a variant or flags in Spack's newest syntax.
+func (p Parameter) String() string {
+	if p.IsFlags() {
+		return p.Name + "=" + quote(strings.Join(p.Values, " "))
+	}
+	return p.text(Syntax1)
+}
+
 // plain is what needs no quotes (NO_QUOTES_NEEDED in Spack's spec_parser.py).
 var plain = regexp.MustCompile(`^[a-zA-Z0-9,/_.\-\[\]]+$`)
 

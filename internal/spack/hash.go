@@ -16,7 +16,7 @@ type HashError struct {
 
 func (e *HashError) Error() string {
 	return fmt.Sprintf("%s@%s says that its hash is %s, but the hash of its content is %s: it was changed after Spack wrote it; restore it, or concretize again",
-		e.Spec.Name, e.Spec.Version, e.Spec.Hash, e.Content)
+		clip(e.Spec.Name), clip(e.Spec.Version), e.Spec.Hash, e.Content)
 }
 
 // ErrNotVerifiable marks specs whose hash cannot be computed from what stands

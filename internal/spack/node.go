@@ -52,7 +52,7 @@ func (d *Decoder) node(spec *Spec) error {
 func (d *Decoder) hash() (Hash, error) {
 	text, err := d.s.text()
 	if err == nil && !Hash(text).Valid() {
-		err = fmt.Errorf("%q is no hash; %d characters of a-z and 2-7 are expected", text, HashLength)
+		err = fmt.Errorf("%q is no hash; %d characters of a-z and 2-7 are expected", clip(text), HashLength)
 	}
 	return Hash(text), err
 }

@@ -123,7 +123,7 @@ func (s *scanner) number() (int, error) {
 	n := 0
 	for _, c := range raw {
 		if c < '0' || c > '9' || n > 1<<20 {
-			return 0, fmt.Errorf("%s is not a version number", raw)
+			return 0, fmt.Errorf("%s is not a version number", clip(string(raw)))
 		}
 		n = n*10 + int(c-'0')
 	}

@@ -138,7 +138,7 @@ func ParseDepTypes(names []string) (DepTypes, error) {
 func parseDepType(name string) (DepTypes, error) {
 	i := slices.Index(depTypeNames[:], name)
 	if i < 0 {
-		return 0, fmt.Errorf("unknown dependency type %q; Spack knows build, link, run and test", name)
+		return 0, fmt.Errorf("unknown dependency type %q; Spack knows build, link, run and test", clip(name))
 	}
 	return 1 << i, nil
 }

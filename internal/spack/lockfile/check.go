@@ -11,7 +11,7 @@ import (
 func (l *Lock) check() error {
 	for _, r := range l.AllRoots() {
 		if l.Specs[r.Hash] == nil {
-			err := &spack.MissingError{By: fmt.Sprintf("root %q", r.Spec), Name: "its concrete spec", Hash: r.Hash}
+			err := &spack.MissingError{By: fmt.Sprintf("root %.60q", r.Spec), Name: "its concrete spec", Hash: r.Hash}
 			return fmt.Errorf("%w%s", err, restore)
 		}
 	}

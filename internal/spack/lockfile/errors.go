@@ -24,7 +24,7 @@ type SyntaxError struct {
 func (e *SyntaxError) Error() string {
 	at := fmt.Sprintf("at byte %d", e.Offset)
 	if e.Where != "" {
-		at += " (" + e.Where + ")"
+		at += fmt.Sprintf(" (%.100s)", e.Where)
 	}
 	return fmt.Sprintf("the lock is damaged %s: %v%s", at, e.Err, restore)
 }
@@ -38,4 +38,4 @@ type KeyError struct {
 	What string
 }
 
-func (e *KeyError) Error() string { return e.Name + ": " + e.What + restore }
+func (e *KeyError) Error() string { return fmt.Sprintf("%.100s: %s%s", e.Name, e.What, restore) }

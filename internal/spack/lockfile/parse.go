@@ -112,7 +112,7 @@ func (p *parser) readMeta() error {
 		return err
 	}
 	if meta.Type != "spack-lockfile" {
-		return fmt.Errorf("%w: its file-type is %q instead of spack-lockfile", ErrNotLock, meta.Type)
+		return fmt.Errorf("%w: its file-type is %.40q instead of spack-lockfile", ErrNotLock, meta.Type)
 	}
 	p.lock.Version = meta.Version
 	return checkVersion(meta.Version)
@@ -124,7 +124,7 @@ func checkVersion(v int) error {
 		return fmt.Errorf("%w: version %d is older than Spack 0.18, and versions %d to %d are known; concretize again with Spack 0.23 or 1.x",
 			ErrVersion, v, OldestVersion, NewestVersion)
 	case v > NewestVersion:
-		return fmt.Errorf("%w: version %d is of a newer Spack, and versions %d to %d are known; update esd, or concretize with the older Spack",
+		return fmt.Errorf("%w: version %d is of a newer Spack, and versions %d to %d are known; update this program, or concretize with the older Spack",
 			ErrVersion, v, OldestVersion, NewestVersion)
 	}
 	return nil
@@ -152,7 +152,7 @@ func (p *parser) readRoots(to *[]Root) error {
 	for _, r := range roots {
 		h := spack.Hash(r.Hash)
 		if !h.Valid() {
-			return &KeyError{Name: fmt.Sprintf("root %q", r.Spec), What: fmt.Sprintf("its hash %q is no hash", r.Hash)}
+			return &KeyError{Name: fmt.Sprintf("root %.60q", r.Spec), What: fmt.Sprintf("its hash %.40q is no hash", r.Hash)}
 		}
 		*to = append(*to, Root{Hash: h, Spec: r.Spec})
 	}
@@ -228,6 +228,7 @@ func (p *parser) syntax(err error) error {
 		e.Offset, e.Where, e.Err = syntactic.ByteOffset, string(syntactic.JSONPointer), syntactic.Err
 	case errors.As(err, &semantic):
 		e.Offset, e.Where = semantic.ByteOffset, string(semantic.JSONPointer)
+		e.Err = fmt.Errorf("a value of type %s is not expected there", semantic.JSONKind)
 	}
 	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
 		e.Err = errors.New("the file ends too early")

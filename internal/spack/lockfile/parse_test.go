@@ -54,14 +54,3 @@ func TestLocksOfBothGenerationsAreRead(t *testing.T) {
 		})
 	}
 }
-
-func BenchmarkParse(b *testing.B) {
-	data := read(b, "v12-medium")
-	b.SetBytes(int64(len(data)))
-	b.ReportAllocs()
-	for b.Loop() {
-		if _, err := lockfile.Parse(data); err != nil {
-			b.Fatal(err)
-		}
-	}
-}
