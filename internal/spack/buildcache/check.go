@@ -181,13 +181,13 @@ func (k *checker) archive(ctx context.Context, e Entry) error {
 func (k *checker) spec(ctx context.Context, e Entry) error {
 	text, err := k.b.spec(ctx, e)
 	var doc specDocument
-	var all []*spack.Spec
+	var d *spack.Document
 	where := k.c.where + ": " + e.ID()
 	if err == nil {
 		doc, _, err = parseSpecDocument(where, text, e.Hash)
 	}
 	if err == nil {
-		all, err = doc.specs(where)
+		d, err = doc.decode(where)
 	}
 	if isAbsent(err) {
 		k.found(SpecWrong, e, err)
@@ -196,12 +196,10 @@ func (k *checker) spec(ctx context.Context, e Entry) error {
 	if err != nil {
 		return err
 	}
-	specs := index(all)
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	for _, edge := range all[0].Dependencies {
-		d := specs[edge.Hash]
-		if edge.Types&spack.LinkRun != 0 && !k.there[edge.Hash] && (d == nil || !d.IsExternal()) {
+	for _, edge := range d.Root.Dependencies {
+		if edge.Types&spack.LinkRun != 0 && !k.there[edge.Hash] && !d.Specs[edge.Hash].IsExternal() {
 			k.needs[edge.Hash] = append(k.needs[edge.Hash], missing{e, edge.Name})
 		}
 	}

@@ -85,11 +85,11 @@ func (j *copyJob) one(ctx context.Context, e Entry) error {
 	if err != nil {
 		return err
 	}
-	all, err := doc.specs(where)
+	d, err := doc.decode(where)
 	if err != nil {
 		return err
 	}
-	k, err := newKey(all[0], index(all))
+	k, err := newKey(d.Root, d.Specs)
 	if err != nil {
 		return err
 	}
@@ -99,7 +99,7 @@ func (j *copyJob) one(ctx context.Context, e Entry) error {
 			return err
 		}
 	}
-	return j.transfer(ctx, e, k, all, doc)
+	return j.transfer(ctx, e, k, d, doc)
 }
 
 func (j *copyJob) done(e Entry, copied bool) {
@@ -113,7 +113,7 @@ func (j *copyJob) done(e Entry, copied bool) {
 	}
 }
 
-func (j *copyJob) transfer(ctx context.Context, e Entry, k key, all []*spack.Spec, doc specDocument) error {
+func (j *copyJob) transfer(ctx context.Context, e Entry, k key, d *spack.Document, doc specDocument) error {
 	archive := Archive{
 		SHA256: e.Archive.SHA256, Size: e.Archive.Size, DiffID: e.DiffID, TarSize: e.TarSize,
 		Open: func() (io.ReadCloser, error) { return j.src.Archive(ctx, e) },
@@ -127,11 +127,11 @@ func (j *copyJob) transfer(ctx context.Context, e Entry, k key, all []*spack.Spe
 		archive.Size = spooled.size
 		archive.Open = func() (io.ReadCloser, error) { return os.Open(spooled.name) }
 	}
-	_, req, err := checkPush(PushRequest{Spec: all[0], Specs: index(all), Archive: archive, Prefix: e.Prefix, Force: j.opts.Force})
+	_, req, err := checkPush(PushRequest{Spec: d.Root, Specs: d.Specs, Archive: archive, Prefix: e.Prefix, Force: j.opts.Force})
 	if err != nil {
 		return err
 	}
-	// The document is kept as it is: it may have specs that are no dependencies.
+	// The document is kept as it is, whatever its order.
 	doc.Checksum, doc.Annotations, doc.LayoutVersion = nil, nil, 2
 	req.doc = doc
 	if j.opts.CarrySignatures && e.Signed {
@@ -199,16 +199,11 @@ func (c *Cache) Closure(ctx context.Context, entries []Entry) ([]Entry, error) {
 		if err != nil {
 			return nil, err
 		}
-		where := c.where + ": " + e.ID()
-		doc, _, err := parseSpecDocument(where, text, e.Hash)
+		d, err := spack.DecodeDocument(text)
 		if err != nil {
-			return nil, err
+			return nil, invalid(c.where+": "+e.ID(), nil, "%v", err)
 		}
-		specs, err := doc.specs(where)
-		if err != nil {
-			return nil, err
-		}
-		found, err := c.Lookup(ctx, index(specs).Closure(spack.LinkRun, e.Hash), LookupOptions{Specs: index(specs)})
+		found, err := c.Lookup(ctx, d.Specs.Closure(spack.LinkRun, e.Hash), LookupOptions{Specs: d.Specs})
 		if err != nil {
 			return nil, err
 		}

@@ -41,7 +41,7 @@ func toy(t testing.TB, name, version string, deps ...*spack.Spec) *spack.Spec {
 		Annotations: map[string]any{"original_specfile_version": 5},
 	}
 	s := &spack.Spec{
-		Name: name, Version: version, Namespace: "toys", SpecfileVersion: 5,
+		Name: name, Version: version, Namespace: "toys", SpecfileVersion: 5, FileVersion: 5,
 		Arch: spack.Arch{Platform: "linux", OS: "debian12", Target: "x86_64_v3"},
 	}
 	for _, d := range deps {

@@ -32,49 +32,15 @@ type specChecksum struct {
 	Hash      string `json:"hash"`
 }
 
-// newSpecDocument lists a spec and its dependencies of all types, in the order in
-// which Spack does: before their dependencies, by name, each once; build specs of
-// spliced specs behind (Spec.to_dict in spec.py). Dependencies that all does not have
-// are left out: Spack needs none of them to install.
+// newSpecDocument writes a spec and all that it depends on. The layout version is that
+// of all entries but those in registries.
 func newSpecDocument(s *spack.Spec, all spack.Specs) (specDocument, error) {
 	var doc specDocument
-	if len(s.Raw) == 0 {
-		return doc, fmt.Errorf("%w: spec %s has no text (spack.Spec.Raw)", ErrInvalid, s.ID())
+	text, err := spack.EncodeDocument(s, all, 2)
+	if err == nil {
+		err = json.Unmarshal(text, &doc)
 	}
-	doc.Spec.Meta.Version = specfileVersion(s)
-	doc.LayoutVersion = 2
-	seen := map[spack.Hash]bool{}
-	var visit func(s *spack.Spec)
-	visit = func(s *spack.Spec) {
-		if s == nil || seen[s.Hash] {
-			return
-		}
-		seen[s.Hash] = true
-		doc.Spec.Nodes = append(doc.Spec.Nodes, s.Raw)
-		if s.BuildSpec != nil {
-			visit(all[s.BuildSpec.Hash])
-		}
-		for _, e := range s.Dependencies {
-			visit(all[e.Hash])
-		}
-	}
-	visit(s)
-	return doc, nil
-}
-
-// specfileVersion tells in which format the text of a spec is: from 5 on it has
-// annotations, whatever version its hash was computed in.
-func specfileVersion(s *spack.Spec) int {
-	var node struct {
-		Annotations *struct{} `json:"annotations"`
-	}
-	switch err := json.Unmarshal(s.Raw, &node); {
-	case err == nil && node.Annotations != nil:
-		return max(5, s.SpecfileVersion)
-	case s.SpecfileVersion > 0:
-		return s.SpecfileVersion
-	}
-	return 4
+	return doc, err
 }
 
 // encode gives compact JSON, as in the blobs of version 3.
@@ -151,18 +117,17 @@ func deflate(text []byte) ([]byte, error) {
 	return slices.Clip(b.Bytes()), err
 }
 
-// specs decodes all nodes of a document, the package itself first.
-func (d specDocument) specs(where string) ([]*spack.Spec, error) {
-	all := make([]*spack.Spec, 0, len(d.Spec.Nodes))
-	var decoder spack.Decoder
-	for _, raw := range d.Spec.Nodes {
-		s, err := decoder.Decode(raw, d.Spec.Meta.Version)
-		if err != nil {
-			return nil, invalid(where, nil, "%v", err)
-		}
-		all = append(all, s)
+// decode gives all specs of a document.
+func (d specDocument) decode(where string) (*spack.Document, error) {
+	text, err := marshal(d)
+	if err != nil {
+		return nil, invalid(where, nil, "%v", err)
 	}
-	return all, nil
+	doc, err := spack.DecodeDocument(text)
+	if err != nil {
+		return nil, invalid(where, nil, "%v", err)
+	}
+	return doc, nil
 }
 
 // specBlob is the spec of a request as version 3 keeps it.

@@ -99,20 +99,11 @@ func (b *v2) open(name string, text []byte) (signature.Message, error) {
 
 // keyOfDocument names an entry by its spec.
 func keyOfDocument(where string, doc specDocument) (key, error) {
-	all, err := doc.specs(where)
+	d, err := doc.decode(where)
 	if err != nil {
 		return key{}, err
 	}
-	return newKey(all[0], index(all))
-}
-
-// index finds specs by their hash.
-func index(all []*spack.Spec) spack.Specs {
-	m := make(spack.Specs, len(all))
-	for _, s := range all {
-		m[s.Hash] = s
-	}
-	return m
+	return newKey(d.Root, d.Specs)
 }
 
 // spec implements backend.
