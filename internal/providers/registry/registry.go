@@ -8,6 +8,7 @@ import (
 	"esd/internal/providers/cache"
 	"esd/internal/providers/environment"
 	"esd/internal/providers/executor"
+	"esd/internal/providers/filesystem"
 	"esd/internal/providers/image"
 	"esd/internal/providers/recipe"
 	"esd/internal/providers/site"
@@ -51,7 +52,8 @@ func New(opts Options) Kinds {
 		recipe.Kind: recipe.New(recipe.Options{
 			WorkDir: opts.WorkDir, Caches: caches, Platform: opts.Platform, Sandbox: opts.Sandbox,
 		}),
-		image.Kind: image.New(image.Options{WorkDir: opts.WorkDir, Dir: opts.Dir, Caches: caches, OCI: opts.OCI}),
+		filesystem.Kind: filesystem.New(filesystem.Options{WorkDir: opts.WorkDir, Archives: packages.Archives()}),
+		image.Kind:      image.New(image.Options{WorkDir: opts.WorkDir, Dir: opts.Dir, Caches: caches, OCI: opts.OCI}),
 	}
 }
 
