@@ -189,7 +189,7 @@ func (x *expander) reference(item *yamlnode.Node) ([]element, error) {
 func (x *expander) matrix(item *yamlnode.Node) (element, error) {
 	e := element{Position: item.Position}
 	if !item.Has("matrix") {
-		return e, item.Errorf(x.file, "a map in a list of specs must have a matrix")
+		return e, item.Errorf(x.file, "a map in a list of specs must have a matrix; a spec that ends with a colon has to stand in quotes")
 	}
 	for _, entry := range item.Entries {
 		switch entry.Key {

@@ -136,6 +136,16 @@ func TestPlacesAndCommentsAreKept(t *testing.T) {
 	}
 }
 
+func TestCommentsBelongToWhatTheyAreIndentedAs(t *testing.T) {
+	t.Parallel()
+	f := parse(t, "a:\n  - b\n  # - c  not now\n  # - d\n# about e\ne:\n  - f\n  # above g\n  - g\n  # the end\n")
+	got := [][]string{f.Above(2), f.Below(2), f.Above(6), f.Below(7), f.Above(9), f.Below(9)}
+	want := [][]string{nil, {"- c  not now", "- d"}, {"about e"}, nil, {"above g"}, {"the end"}}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
 func TestAWrongTypeIsNamedWithItsPlace(t *testing.T) {
 	t.Parallel()
 	f := parse(t, "specs: [a, {b: c}]\nview: [x]\n")
