@@ -79,10 +79,7 @@ type Message struct {
 	Signer string
 }
 
-const (
-	beginMessage = "-----BEGIN PGP SIGNED MESSAGE-----"
-	endSignature = "-----END PGP SIGNATURE-----"
-)
+const beginMessage = "-----BEGIN PGP SIGNED MESSAGE-----"
 
 // IsSigned tells whether text claims to be a clear signed message. Like Spack it
 // looks at the very first line.
@@ -129,7 +126,7 @@ func (p Policy) check(block *clearsign.Block) (string, error) {
 	case errors.Is(err, pgperrors.ErrUnknownIssuer):
 		return "", fmt.Errorf("%w: its key is %s, trusted is %s", ErrUntrusted, issuer(armored), p.Keys.describe())
 	case errors.Is(err, pgperrors.ErrKeyExpired):
-		return "", fmt.Errorf("%w: key %s has expired; extend it and use the new public key", ErrUntrusted, issuer(armored))
+		return "", fmt.Errorf("%w: key %s has expired, or is from the future by this clock; extend it and use the new public key", ErrUntrusted, issuer(armored))
 	case errors.Is(err, pgperrors.ErrKeyRevoked):
 		return "", fmt.Errorf("%w: key %s was revoked", ErrUntrusted, issuer(armored))
 	}
