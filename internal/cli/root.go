@@ -94,7 +94,7 @@ var commands = []struct {
 }{
 	{groupWork, newInitCommand}, {groupWork, newImportCommand}, {groupWork, newValidateCommand}, {groupWork, newFmtCommand}, {groupWork, newLockCommand},
 	{groupWork, newPlanCommand}, {groupWork, newApplyCommand}, {groupWork, newFetchCommand}, {groupWork, newDestroyCommand},
-	{groupLook, newShowCommand}, {groupLook, newOutputCommand}, {groupLook, newWhyCommand}, {groupLook, newGraphCommand},
+	{groupLook, newShowCommand}, {groupLook, newOutputCommand}, {groupLook, newWhyCommand}, {groupLook, newGraphCommand}, {groupLook, newDepfileCommand},
 	{groupLook, newLogsCommand}, {groupLook, newConsoleCommand},
 	{groupState, newStateCommand}, {groupState, newForceUnlockCommand},
 	{groupOther, newDoctorCommand}, {groupOther, newVersionCommand},
