@@ -89,6 +89,13 @@ type Unrecorded interface {
 	Unrecorded()
 }
 
+// Finisher is implemented by providers that have something to do once when a run
+// ends, however it ends: what is a help for others, and not needed for what was
+// made to be there.
+type Finisher interface {
+	Finish(ctx context.Context) error
+}
+
 // ResolveRequest asks for the identity of one object.
 type ResolveRequest struct {
 	Address      addr.Address

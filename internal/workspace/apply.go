@@ -4,11 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"esd/internal/apply"
 	"esd/internal/plan"
+	"esd/internal/providers"
 	"esd/internal/state"
 	"esd/internal/state/backend"
 	"esd/internal/state/journal"
@@ -206,6 +209,7 @@ func (s *session) run(ctx context.Context, out *Applied, opts ApplyOptions) erro
 	out.Report, out.State = report, next // also where it cannot be recorded
 	// From here on nothing is given up because of an interrupt.
 	ctx = context.WithoutCancel(ctx)
+	w.finish(ctx, opts)
 	outputErr := s.recordOutputs(ctx, next, out, report)
 	if !next.SameContent(before) || s.state == nil {
 		if err := s.write(ctx, next); err != nil {
@@ -213,6 +217,20 @@ func (s *session) run(ctx context.Context, out *Applied, opts ApplyOptions) erro
 		}
 	}
 	return errors.Join(runErr, outputErr, j.Close(), j.Remove())
+}
+
+// finish lets providers do what they do once for a run. What fails there is told
+// and changes nothing else.
+func (w *Workspace) finish(ctx context.Context, opts ApplyOptions) {
+	for _, kind := range slices.Sorted(maps.Keys(w.Kinds)) {
+		finisher, ok := w.Kinds[kind].(providers.Finisher)
+		if !ok {
+			continue
+		}
+		if err := finisher.Finish(ctx); err != nil && opts.Notice != nil {
+			opts.Notice(state.Notice{Kind: "not-finished", Summary: "Something that follows an apply failed", Detail: err.Error() + "."})
+		}
+	}
 }
 
 // recordOutputs evaluates the outputs again, now that digests are known.

@@ -147,6 +147,7 @@ func (j *job) push(ctx context.Context) (providers.Result, error) {
 		if err := copyTo(ctx, c, from, j.lock, j.spec); err != nil {
 			return result, fmt.Errorf("build cache %q (%s): %w", to.Name, to.URL, err)
 		}
+		j.pushed.add(to)
 		if to.Remote() {
 			result.Uploaded += from.Size()
 		}
@@ -202,6 +203,7 @@ func (j *job) pack(ctx context.Context) (providers.Result, error) {
 		if err != nil {
 			return result, fmt.Errorf("build cache %q (%s): %w", to.Name, to.URL, err)
 		}
+		j.pushed.add(to)
 		fmt.Fprintf(j.run.Log, "esd: stored %s in %s\n", j.spec.ID(), c.Location())
 		if to.Remote() {
 			result.Uploaded += packed.Size

@@ -5,8 +5,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -108,6 +110,9 @@ func (p *shared) open(ctx context.Context, i instance.Instance, config json.RawM
 		return nil, err
 	}
 	settings.Python = i.Python
+	for _, name := range slices.Sorted(maps.Keys(i.Env)) {
+		settings.Env = append(settings.Env, name+"="+i.Env[name])
+	}
 	for _, r := range i.Packages {
 		repository := command.Repository{Namespace: r.Name, Path: r.Path}
 		if r.Repository != "" {

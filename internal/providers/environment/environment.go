@@ -44,6 +44,8 @@ type Packages struct{ *shared }
 type shared struct {
 	opts   Options
 	finder *finder
+	lists  sourceLists
+	pushed pushed
 
 	mu    sync.Mutex
 	locks map[string]*readLock // by path
@@ -61,6 +63,7 @@ var (
 	_ providers.Locker     = (*Provider)(nil)
 	_ providers.Provider   = (*Packages)(nil)
 	_ providers.Unrecorded = (*Packages)(nil)
+	_ providers.Finisher   = (*Packages)(nil)
 )
 
 // New gives both providers.

@@ -148,7 +148,7 @@ func (p *Provider) resolveCaches(req providers.ResolveRequest, values providers.
 		}
 	}
 	if len(e.caches) == 0 {
-		e.caches = []cache.Buildcache{{Name: "default", URL: "file://" + filepath.Join(p.opts.WorkDir, "buildcache"), Push: true}}
+		e.caches = []cache.Buildcache{{Name: "default", URL: "file://" + filepath.Join(p.opts.WorkDir, "buildcache"), Push: true, Index: true}}
 	}
 	if !values.IsSet("network") {
 		e.network = len(e.sources) == 0

@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"esd/internal/providers"
-	"esd/internal/spack"
 	"esd/internal/spack/mirror"
 )
 
@@ -31,15 +30,7 @@ func (j *job) fetchSources(ctx context.Context) (providers.Result, error) {
 	if dir == "" {
 		return providers.Result{}, errors.New("no source mirror takes the sources: none of the environment's `cache \"sources\"` has push = true")
 	}
-	in, err := j.instance(ctx, true)
-	if err != nil {
-		return providers.Result{}, err
-	}
-	data, err := readFile(j.step.Lock.Path)
-	if err != nil {
-		return providers.Result{}, err
-	}
-	sources, err := in.Sources(ctx, data, []spack.Hash{j.spec.Hash})
+	sources, err := j.sources(ctx)
 	if err != nil {
 		return providers.Result{}, err
 	}

@@ -32,6 +32,8 @@ type Instance struct {
 	Packages []PackageRepository `json:"packages,omitempty"`
 	// Python is the interpreter that runs Spack; empty for Spack's choice.
 	Python string `json:"python,omitempty"`
+	// Env are variables for Spack beside the few that it always gets.
+	Env map[string]string `json:"env,omitempty"`
 }
 
 // PackageRepository is a repository of recipes: a directory, or a git
@@ -87,6 +89,7 @@ var blockSchema = &schema.Block{
 		{Name: "ref", Type: cty.String, Doc: "A tag, branch or commit of it; `esd lock` pins the commit."},
 		{Name: "path", Type: cty.String, Doc: "The root of a Spack that is there already, in place of `repository`."},
 		{Name: "python", Type: cty.String, Doc: "The Python that runs Spack. The default is Spack's own choice."},
+		{Name: "env", Type: cty.Map(cty.String), Doc: "Variables for Spack, such as `PYTHONPATH`. Of the environment of esd it gets next to nothing."},
 	},
 	Blocks: []schema.Nested{{Name: "package_repository", Label: "the name space", Nesting: schema.Map, Block: schema.Block{
 		Summary: "A repository of recipes. Spack 1.x needs `builtin`; further ones come before it.",
@@ -105,7 +108,7 @@ func (Kind) Schema() *schema.Block { return blockSchema }
 // Resolve reads the settings.
 func (Kind) Resolve(_ context.Context, req providers.ResolveRequest) (*providers.Object, hcl.Diagnostics) {
 	values := providers.Decode(req.Config)
-	i := Instance{Name: req.Address.Name, Python: values.String("python")}
+	i := Instance{Name: req.Address.Name, Python: values.String("python"), Env: values.StringMap("env")}
 	o := &providers.Object{
 		Address: req.Address, Kind: KindName, Dependencies: req.Dependencies, Range: req.Range,
 		Attributes: cty.ObjectVal(map[string]cty.Value{"address": cty.StringVal(req.Address.String()), "name": cty.StringVal(req.Address.Name)}),
