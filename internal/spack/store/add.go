@@ -38,11 +38,13 @@ func (s *Store) addNode(r *Records, spec *spack.Spec, all spack.Specs, now time.
 	if err != nil {
 		return err
 	}
-	prefix, err := s.prefixAmong(spec, all)
-	if err != nil {
-		return err
+	rec := &Record{Spec: recorded, Installed: spec.External != nil, InstallationTime: now}
+	if spec.External != nil || !missingHasNoPath(r.Version) {
+		if rec.Path, err = s.prefixAmong(spec, all); err != nil {
+			return err
+		}
 	}
-	r.add(&Record{Spec: recorded, Path: prefix, Installed: spec.External != nil, InstallationTime: now})
+	r.add(rec)
 	counted := make(map[spack.Hash]bool, len(spec.Dependencies))
 	for _, e := range spec.Dependencies {
 		if counted[e.Hash] {
@@ -64,12 +66,21 @@ func (s *Store) addNode(r *Records, spec *spack.Spec, all spack.Specs, now time.
 	return nil
 }
 
+// missingHasNoPath tells whether a package that is not installed is recorded
+// without a path, as Spack's reindex does it. Spack 1.x installs such a package
+// where the record says, even if the record is one of an upstream: into a tree
+// of others. Spack 0.23 fails when the path of an upstream's record is missing.
+func missingHasNoPath(version int) bool { return version >= Version8 }
+
 // remove takes a package out, as _remove in Spack's database.py does: what
 // others still refer to is kept as not installed, and what nobody refers to
 // any more and is not installed goes too.
 func (r *Records) remove(h spack.Hash) {
 	rec := r.change(h)
 	rec.Installed = false
+	if missingHasNoPath(r.Version) {
+		rec.Path = ""
+	}
 	if rec.RefCount > 0 {
 		return
 	}

@@ -17,6 +17,7 @@ var settledKinds = map[taskState]EventKind{taskInstalled: Installed, taskReused:
 func (in *installer) record(ctx context.Context) {
 	batch := in.batch()
 	if len(batch) == 0 {
+		in.waiting = true
 		return
 	}
 	// What is complete is recorded also when the caller gave up meanwhile.

@@ -77,5 +77,5 @@ func appendSeconds(b []byte, t time.Time) []byte {
 	if t.IsZero() {
 		return append(b, "0.0"...)
 	}
-	return strconv.AppendFloat(b, float64(t.UnixMicro())/1e6, 'f', -1, 64)
+	return strconv.AppendFloat(b, float64(t.Unix())+float64(t.Nanosecond())/1e9, 'f', -1, 64)
 }

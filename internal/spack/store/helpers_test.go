@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"esd/internal/spack"
+	"esd/internal/spack/binary"
 )
 
 // dag makes concrete specs for tests, with hashes as Spack computes them.
@@ -110,31 +111,31 @@ func fetchToy(_ context.Context, s *spack.Spec) (io.ReadCloser, error) {
 	return io.NopCloser(&b), w.Close()
 }
 
-func unpackToy(ctx context.Context, archive io.Reader, r UnpackRequest) error {
+func unpackToy(ctx context.Context, archive io.Reader, r binary.Request) (done binary.Installed, _ error) {
 	for _, e := range r.Spec.Dependencies {
 		if _, ok := r.Locate(e.Hash); !ok && e.Types&spack.LinkRun != 0 {
-			return fmt.Errorf("where is %s?", e.Name)
+			return done, fmt.Errorf("where is %s?", e.Name)
 		}
 	}
 	reader := tar.NewReader(archive)
 	for {
 		h, err := reader.Next()
 		if err == io.EOF {
-			return ctx.Err()
+			return done, ctx.Err()
 		}
 		if err != nil {
-			return err
+			return done, err
 		}
 		path := filepath.Join(r.Prefix, h.Name)
 		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-			return err
+			return done, err
 		}
 		content, err := io.ReadAll(reader)
 		if err != nil {
-			return err
+			return done, err
 		}
 		if err := os.WriteFile(path, content, fs.FileMode(h.Mode)); err != nil {
-			return err
+			return done, err
 		}
 	}
 }

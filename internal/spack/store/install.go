@@ -8,7 +8,9 @@ import (
 	"slices"
 	"time"
 
+	"esd/internal/archive"
 	"esd/internal/spack"
+	"esd/internal/spack/binary"
 )
 
 // Package is what is to be installed.
@@ -18,21 +20,6 @@ type Package struct {
 	Explicit bool
 }
 
-// UnpackRequest says what an archive becomes.
-type UnpackRequest struct {
-	Spec  *spack.Spec
-	Specs spack.Specs
-	// Prefix does not exist; its parent does.
-	Prefix string
-	// Root is the install tree without padding, StoreRoot with it.
-	Root, StoreRoot string
-	// Locate tells where other packages are or will be.
-	Locate func(spack.Hash) (string, bool)
-}
-
-// Unpack makes a prefix of an archive. When it fails, it leaves none.
-type Unpack func(ctx context.Context, archive io.Reader, r UnpackRequest) error
-
 // InstallOptions say how packages are installed.
 type InstallOptions struct {
 	// Specs has everything that the packages depend on, build dependencies
@@ -41,9 +28,16 @@ type InstallOptions struct {
 	// Jobs is how many packages are unpacked at the same time; 0 is one for
 	// each processor.
 	Jobs int
-	// Fetch opens the archive of a package.
-	Fetch  func(context.Context, *spack.Spec) (io.ReadCloser, error)
-	Unpack Unpack
+	// Fetch opens the archive of a package. What it reads must be verified by
+	// its end, at which an error still comes in time.
+	Fetch func(context.Context, *spack.Spec) (io.ReadCloser, error)
+	// Unpack is nil for [binary.Install].
+	Unpack func(context.Context, io.Reader, binary.Request) (binary.Installed, error)
+	Limits archive.Limits // of one archive; zero: those of [binary.Install]
+	// NoSync leaves it to the operating system when files get to the disk. A
+	// kill does no harm then, but a loss of power can: the database may list
+	// packages whose files are empty.
+	NoSync bool
 	// Progress is told what happens, from one goroutine at a time.
 	Progress func(Event)
 }
@@ -82,6 +76,9 @@ type Result struct{ Installed, Reused, External []*spack.Spec }
 func (s *Store) Install(ctx context.Context, packages []Package, opts InstallOptions) (Result, error) {
 	if opts.Jobs <= 0 {
 		opts.Jobs = runtime.GOMAXPROCS(0)
+	}
+	if opts.Unpack == nil {
+		opts.Unpack = binary.Install
 	}
 	records, err := s.Records(ctx)
 	if err != nil {

@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"esd/internal/spack"
+	"esd/internal/spack/binary"
 )
 
 // stack has a library, two programs of it, one that needs a program to run,
@@ -109,11 +110,11 @@ func TestAFailureStopsOnlyWhatNeedsIt(t *testing.T) {
 			}
 		},
 		"when it cannot be unpacked": func(o *InstallOptions) {
-			o.Unpack = func(ctx context.Context, r io.Reader, req UnpackRequest) error {
-				if err := unpackToy(ctx, r, req); err != nil || req.Spec.Name != "left" {
-					return err
+			o.Unpack = func(ctx context.Context, r io.Reader, req binary.Request) (binary.Installed, error) {
+				if done, err := unpackToy(ctx, r, req); err != nil || req.Spec.Name != "left" {
+					return done, err
 				}
-				return broken
+				return binary.Installed{}, broken
 			}
 		},
 	} {
@@ -170,8 +171,12 @@ func TestWhatSomebodyLeftBehindIsReplaced(t *testing.T) {
 	if err := errors.Join(os.MkdirAll(failures, 0o755), os.WriteFile(mark, nil, 0o644)); err != nil {
 		t.Fatal(err)
 	}
+	work := filepath.Join(filepath.Dir(prefixOf(t, s, d.byName["cmake"])), ".tmp-"+string(d.byName["cmake"].Hash)+"-1")
+	if err := os.MkdirAll(filepath.Join(work, "bin"), 0o755); err != nil {
+		t.Fatal(err)
+	}
 	mustInstall(t, s, d.packages("cmake"), d.options())
-	for _, gone := range []string{stale, mark} {
+	for _, gone := range []string{stale, mark, work} {
 		if _, err := os.Lstat(gone); !errors.Is(err, fs.ErrNotExist) {
 			t.Errorf("%s is still there", gone)
 		}

@@ -24,16 +24,19 @@ type installer struct {
 	occupied map[string]*spack.Spec // prefixes that are in use
 	checked  map[spack.Hash]error   // what is recordable
 
-	running   int
-	complete  int // to be recorded
-	recorded  time.Time
-	pause     time.Duration // between two changes of the database
-	heldMutex sync.Mutex
+	running  int
+	complete int  // to be recorded
+	waiting  bool // all that is complete waits for what is not
+	recorded time.Time
+	pause    time.Duration // between two changes of the database
+
+	mutex     sync.Mutex // for what workers share
 	held      []lockRange
+	temporary map[string][]string // see unfinished
 }
 
 func newInstaller(s *Store, records *Records, packages []Package, opts InstallOptions) *installer {
-	in := &installer{s: s, opts: opts, specs: maps.Clone(opts.Specs), records: records, occupied: map[string]*spack.Spec{}, checked: map[spack.Hash]error{}}
+	in := &installer{s: s, opts: opts, specs: maps.Clone(opts.Specs), records: records, occupied: map[string]*spack.Spec{}, checked: map[spack.Hash]error{}, temporary: map[string][]string{}}
 	if in.specs == nil {
 		in.specs = make(spack.Specs, len(packages))
 	}
@@ -110,7 +113,7 @@ func (in *installer) run(ctx context.Context) (Result, error) {
 			continue
 		}
 		in.step(t, work, outcomes)
-		if in.complete > 0 && time.Since(in.recorded) >= in.pause {
+		if in.complete > 0 && !in.waiting && time.Since(in.recorded) >= in.pause {
 			in.record(ctx)
 		}
 	}
@@ -124,7 +127,7 @@ func (in *installer) step(t *task, work chan<- *task, outcomes <-chan outcome) {
 		ready = work
 	}
 	var due <-chan time.Time
-	if in.complete > 0 {
+	if in.complete > 0 && !in.waiting {
 		due = time.After(in.pause - time.Since(in.recorded))
 	}
 	select {
@@ -134,6 +137,7 @@ func (in *installer) step(t *task, work chan<- *task, outcomes <-chan outcome) {
 		in.report(Event{Kind: Started, Spec: t.spec})
 	case o := <-outcomes:
 		in.running--
+		in.waiting = false
 		in.settle(o)
 	case <-due:
 	}
@@ -154,6 +158,7 @@ func (in *installer) next(ctx context.Context) *task {
 		case t.spec.External != nil:
 			t.state, t.final = taskComplete, taskExternal
 			in.complete++
+			in.waiting = false
 		default:
 			return t
 		}

@@ -35,19 +35,23 @@ func (s *Store) Prefix(spec *spack.Spec) (string, error) { return s.prefixAmong(
 // prefixAmong is Prefix for projections that name the compiler, which since
 // Spack 1.0 is a dependency and has to be looked up in all.
 func (s *Store) prefixAmong(spec *spack.Spec, all spack.Specs) (string, error) {
+	return s.prefixIn(s.projection, spec, all)
+}
+
+func (s *Store) prefixIn(projection spack.Projection, spec *spack.Spec, all spack.Specs) (string, error) {
 	if spec.External != nil {
 		return spec.External.Path, nil
 	}
 	if !spec.Hash.Valid() {
 		return "", fmt.Errorf("%s has no valid hash, but %q", spec.Name, spec.Hash)
 	}
-	relative, err := s.projection.Path(spec, all)
+	relative, err := projection.Path(spec, all)
 	if err != nil {
 		return "", err
 	}
 	switch first, _, below := strings.Cut(relative, "/"); {
 	case first == databaseDir, first == "bin" && !below:
-		return "", fmt.Errorf("the projection %q puts %s into %s, which is the store's own; choose another one", s.projection, label(spec), first)
+		return "", fmt.Errorf("the projection %q puts %s into %s, which is the store's own; choose another one", projection, label(spec), first)
 	}
 	return filepath.Join(s.root, filepath.FromSlash(relative)), nil
 }

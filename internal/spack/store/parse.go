@@ -179,12 +179,13 @@ func (p *parser) member(rec *Record, name string) (err error) {
 	return err
 }
 
-// fromSeconds keeps the microseconds that Spack writes.
+// fromSeconds keeps what a float64 has of the time.
 func fromSeconds(s float64) (time.Time, error) {
 	if s < 0 || s > 1e11 {
 		return time.Time{}, fmt.Errorf("its installation_time is %v", s)
 	}
-	return time.UnixMicro(int64(math.Round(s * 1e6))).UTC(), nil
+	whole, part := math.Modf(s)
+	return time.Unix(int64(whole), int64(math.Round(part*1e9))).UTC(), nil
 }
 
 // decode decodes the specs of all records, on all processors: it is most of

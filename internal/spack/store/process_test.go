@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"esd/internal/spack/binary"
 )
 
 // TestOtherProcess is what other processes of these tests do.
@@ -44,15 +46,15 @@ func TestOtherProcess(t *testing.T) {
 		pause, _ := time.ParseDuration(arguments[3])
 		d := chain(t, count)
 		opts := d.options()
-		opts.Unpack = func(ctx context.Context, r io.Reader, req UnpackRequest) error {
+		opts.Unpack = func(ctx context.Context, r io.Reader, req binary.Request) (done binary.Installed, _ error) {
 			if err := os.MkdirAll(req.Prefix+"/half", 0o755); err != nil {
-				return err
+				return done, err
 			}
 			time.Sleep(pause)
-			if err := unpackToy(ctx, r, req); err != nil {
-				return err
+			if done, err := unpackToy(ctx, r, req); err != nil {
+				return done, err
 			}
-			return os.Remove(req.Prefix + "/half")
+			return done, os.Remove(req.Prefix + "/half")
 		}
 		fmt.Println("starting")
 		mustInstall(t, openStore(t, arguments[1], Options{}), d.packages(d.all()...), opts)

@@ -111,10 +111,18 @@ func (s *Store) defaultProjection() error {
 	if err != nil {
 		return err
 	}
-	if s.projection = spack.DefaultProjection; records.Version == Version7 {
-		s.projection = spack.DefaultProjection023
-	}
+	s.projection = s.projectionFor(records.Version)
 	return nil
+}
+
+func (s *Store) projectionFor(version int) spack.Projection {
+	switch {
+	case s.projection != "":
+		return s.projection
+	case version == Version7:
+		return spack.DefaultProjection023
+	}
+	return spack.DefaultProjection
 }
 
 // Close gives up the locks that are still held.
@@ -238,6 +246,9 @@ func (s *Store) read() (*Records, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", f.Name(), err)
 	}
+	if err := s.completePaths(records); err != nil {
+		return nil, fmt.Errorf("%s: %w", f.Name(), err)
+	}
 	s.cached, s.seen = records, now
 	return records, nil
 }
@@ -264,6 +275,27 @@ func (s *Store) readAll(f *os.File, size int64) ([]byte, error) {
 			data = append(data, 0)[:len(data)]
 		}
 	}
+}
+
+// completePaths adds the prefixes of packages that Spack recorded without one:
+// those that were known and not installed when it made the database anew
+// (reindex), and were installed later. Their prefix is where it should be.
+func (s *Store) completePaths(r *Records) error {
+	var all spack.Specs
+	for _, rec := range r.All() {
+		if rec.Path != "" || !rec.Installed || rec.Spec.External != nil {
+			continue
+		}
+		if all == nil {
+			all = r.Specs()
+		}
+		prefix, err := s.prefixIn(s.projectionFor(r.Version), rec.Spec, all)
+		if err != nil {
+			return fmt.Errorf("%s has no path: %w", label(rec.Spec), err)
+		}
+		rec.Path = prefix
+	}
+	return nil
 }
 
 // readSmall reads the beginning of a file of which little is expected; none is

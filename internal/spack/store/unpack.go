@@ -8,7 +8,10 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
+
+	"esd/internal/spack/binary"
 )
 
 // work brings one package to its prefix, locked; nothing is recorded yet.
@@ -92,8 +95,8 @@ func (in *installer) present(ctx context.Context, t *task) (bool, error) {
 }
 
 func (in *installer) hold(r lockRange) {
-	in.heldMutex.Lock()
-	defer in.heldMutex.Unlock()
+	in.mutex.Lock()
+	defer in.mutex.Unlock()
 	in.held = append(in.held, r)
 }
 
@@ -107,10 +110,10 @@ func (in *installer) unlock() {
 // unpack makes the prefix. What is in its place is not recorded, so it is what
 // somebody left who was stopped.
 func (in *installer) unpack(ctx context.Context, t *task, start time.Time) (err error) {
-	if err := in.s.removePrefix(t.prefix); err != nil {
+	if err := in.s.makeParents(t.prefix); err != nil {
 		return err
 	}
-	if err := in.s.makeParents(t.prefix); err != nil {
+	if err := in.removeLeftovers(t); err != nil {
 		return err
 	}
 	archive, err := in.opts.Fetch(ctx, t.spec)
@@ -119,8 +122,9 @@ func (in *installer) unpack(ctx context.Context, t *task, start time.Time) (err 
 	}
 	defer func() { err = errors.Join(err, archive.Close()) }()
 	fetched := in.s.opts.Clock()
-	err = in.opts.Unpack(ctx, archive, UnpackRequest{
+	_, err = in.opts.Unpack(ctx, archive, binary.Request{
 		Spec: t.spec, Specs: in.specs, Prefix: t.prefix, Root: in.s.unpadded, StoreRoot: in.s.root, Locate: in.locate,
+		Limits: in.opts.Limits, NoSync: in.opts.NoSync,
 	})
 	if err != nil {
 		return err
@@ -151,6 +155,41 @@ func (s *Store) makeParents(prefix string) error {
 	}
 	defer root.Close()
 	return root.MkdirAll(filepath.Dir(relative), info.Mode().Perm())
+}
+
+// removeLeftovers removes what is left of installs that were stopped: a prefix,
+// and the directories beside it in which [binary.Install] was at work.
+func (in *installer) removeLeftovers(t *task) error {
+	if err := in.s.removePrefix(t.prefix); err != nil {
+		return err
+	}
+	dir := filepath.Dir(t.prefix)
+	names, err := in.unfinished(dir)
+	for _, name := range names {
+		if strings.HasPrefix(name, ".tmp-"+string(t.spec.Hash)+"-") {
+			err = errors.Join(err, in.s.removePrefix(filepath.Join(dir, name)))
+		}
+	}
+	return err
+}
+
+// unfinished lists the temporary directories in dir, which is read once: most
+// trees have all their prefixes in one. Those of other packages may be in use.
+func (in *installer) unfinished(dir string) ([]string, error) {
+	in.mutex.Lock()
+	defer in.mutex.Unlock()
+	if names, known := in.temporary[dir]; known {
+		return names, nil
+	}
+	entries, err := os.ReadDir(dir)
+	names := []string{}
+	for _, e := range entries {
+		if strings.HasPrefix(e.Name(), ".tmp-") {
+			names = append(names, e.Name())
+		}
+	}
+	in.temporary[dir] = names
+	return names, err
 }
 
 // removePrefix removes a prefix, but never anything outside of the tree. None
