@@ -25,8 +25,9 @@ var (
 	ErrFetch = errors.New("a source could not be fetched")
 	// ErrUnknownPackage: the recipe is in no repository that Spack was given.
 	ErrUnknownPackage = errors.New("no repository has the package")
-	// ErrOutOfMemory: the build was killed for want of memory.
-	ErrOutOfMemory = errors.New("out of memory")
+	// ErrOutOfMemory: the build was killed for want of memory. A SIGKILL that nobody
+	// here sent counts as that, as the kernel tells no more.
+	ErrOutOfMemory = errors.New("out of memory, or killed by somebody")
 	// ErrKilled: a signal from outside ended Spack.
 	ErrKilled = errors.New("killed")
 	// ErrTimeout: it took longer than it was allowed to.

@@ -42,7 +42,7 @@ var words = []struct {
 	{regexp.MustCompile(`Killed signal terminated program|unable to execute command: Killed|Cannot allocate memory|virtual memory exhausted|std::bad_alloc|has stopped unexpectedly \(signal 9\)|ProcessError: .*(?:exit(?:ed with)? status|signal) (?:137|9):|(?m:^(?:.*: )?Killed$)`), ErrOutOfMemory},
 	{regexp.MustCompile(`is marked as an install failure|uninstalled dependenc|is not installed`), ErrMissingDependency},
 	{regexp.MustCompile(`FetchError|All fetchers failed|FailedDownloadError|ChecksumError|NoChecksum|sha256 checksum failed|Will not fetch`), ErrFetch},
-	{regexp.MustCompile(`UnknownPackageError|UnknownNamespaceError|Package '[^']*' not found|Unknown namespace`), ErrUnknownPackage},
+	{regexp.MustCompile(`UnknownPackageError|UnknownNamespaceError|Package '[^']*' not found|Unknown namespace|cannot concretize '[^']*', since '[^']*' does not exist`), ErrUnknownPackage},
 	{regexp.MustCompile(`LockTimeoutError|Timed out waiting for .* lock|is write locked by another process`), ErrStoreBusy},
 	{regexp.MustCompile(`No such environment|unsupported lockfile|InvalidDatabaseVersionError|need a newer Spack`), ErrCrashed},
 }
