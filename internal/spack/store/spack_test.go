@@ -2,13 +2,16 @@ package store
 
 import (
 	"bytes"
+	"context"
 	"crypto/sha256"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -368,6 +371,40 @@ func TestWhatWeInstalledIsAnUpstreamOfSpack(t *testing.T) {
 			if diff := cmp.Diff(before, treeOf(t, store.Root())); diff != "" {
 				t.Error(diff)
 			}
+		})
+	}
+}
+
+func TestSpackAndWeInstallTheSamePackagesAtTheSameTime(t *testing.T) {
+	t.Parallel()
+	for name, l := range labs() {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := l.at(t, 0)
+			store := s.open()
+			opts := s.options()
+			fetch := opts.Fetch
+			opts.Jobs = 1
+			opts.Fetch = func(ctx context.Context, spec *spack.Spec) (io.ReadCloser, error) {
+				time.Sleep(100 * time.Millisecond) // Spack needs a second to start
+				return fetch(ctx, spec)
+			}
+			done := make(chan Result, 1)
+			go func() {
+				result, err := store.Install(t.Context(), s.packages(), opts)
+				if err != nil {
+					t.Error(err)
+				}
+				done <- result
+			}()
+			s.installCached()
+			result := <-done
+			t.Logf("%d were installed by us, %d by Spack", len(result.Installed), len(result.Reused))
+			mustVerify(t, store)
+			if diff := cmp.Diff(s.ours(store), s.found()); diff != "" {
+				t.Error(diff)
+			}
+			s.runs("esd-app", "esd-app", "yak=42")
 		})
 	}
 }
