@@ -119,3 +119,13 @@ func readArchive(ctx context.Context, c *Cache, e Entry) (string, error) {
 	}
 	return b.String(), err
 }
+
+// gzipped makes an archive whose inner digest can be computed.
+func gzipped(t testing.TB, content string) string {
+	t.Helper()
+	b, err := deflate([]byte(content))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}

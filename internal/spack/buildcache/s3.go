@@ -80,7 +80,11 @@ func (t *s3Transport) connect(ctx context.Context) (*s3.Client, error) {
 		return nil, err
 	}
 	load := []func(*config.LoadOptions) error{
-		config.WithHTTPClient(&http.Client{Transport: rt}),
+		// This kind of client lets the SDK add the certificates of AWS_CA_BUNDLE.
+		config.WithHTTPClient(awshttp.NewBuildableClient().WithTransportOptions(func(tr *http.Transport) {
+			tr.DialContext, tr.TLSClientConfig, tr.DisableCompression = rt.DialContext, rt.TLSClientConfig, true
+			tr.MaxIdleConnsPerHost, tr.IdleConnTimeout = rt.MaxIdleConnsPerHost, rt.IdleConnTimeout
+		})),
 		config.WithRetryer(func() aws.Retryer { return aws.NopRetryer{} }), // retries are made above
 	}
 	if t.opts.Profile != "" {
