@@ -70,12 +70,27 @@ func versionAttribute(version string, of []string) string {
 	case "joined":
 		return separator(".", "", "-", "", "_", "").Replace(version)
 	}
-	n := int(of[0][len(of[0])-1] - '0') // up_to_N
-	ends := segments.FindAllStringSubmatchIndex(version, n)
-	if len(ends) == 0 {
-		return version
+	return versionUpTo(version, int(of[0][len(of[0])-1]-'0'))
+}
+
+// versionUpTo is a version cut down to so many components. Numbers lose their
+// leading zeros on the way, as in Spack.
+func versionUpTo(version string, n int) string {
+	var b strings.Builder
+	separator := ""
+	release := len(cutVersion(version).release) // what is before alpha, beta and rc
+	for i, s := range segments.FindAllStringSubmatch(version, -1) {
+		if i == min(n, release) {
+			break
+		}
+		text := s[1]
+		if c := newComponent(text); c.number != "" {
+			text = c.number
+		}
+		b.WriteString(separator + text)
+		separator = s[0][len(s[1]):]
 	}
-	return version[:ends[len(ends)-1][3]]
+	return b.String()
 }
 
 // segments are the parts of a version that are compared one by one
@@ -89,13 +104,21 @@ var languages = [...]string{"c", "cxx", "fortran"}
 // compiler is what the fields of a compiler are taken from: a dependency since
 // specfile 5, and nil for packages that none was used for.
 func (s *Spec) compiler(all Specs) *Compiler {
-	if s.Compiler != nil || s.SpecfileVersion < 5 {
+	if s.SpecfileVersion < 5 {
 		return s.Compiler
 	}
+	if e := s.compilerEdge(all); e != nil {
+		return &Compiler{Name: e.Name, Version: all[e.Hash].Version}
+	}
+	return nil
+}
+
+// compilerEdge leads to the compiler.
+func (s *Spec) compilerEdge(all Specs) *Edge {
 	for _, language := range languages {
-		for _, e := range s.Dependencies {
-			if to := all[e.Hash]; to != nil && slices.Contains(e.Virtuals, language) {
-				return &Compiler{Name: to.Name, Version: to.Version}
+		for i, e := range s.Dependencies {
+			if all[e.Hash] != nil && slices.Contains(e.Virtuals, language) {
+				return &s.Dependencies[i]
 			}
 		}
 	}
@@ -105,6 +128,8 @@ func (s *Spec) compiler(all Specs) *Compiler {
 func (s *Spec) compilerAttribute(of []string, all Specs) string {
 	c := s.compiler(all)
 	switch {
+	case len(of) == 0 && s.SpecfileVersion >= 5:
+		return c.Name + "@" + c.Version + "/" + string(s.compilerEdge(all).Hash)
 	case len(of) == 0:
 		return c.Name + "@=" + c.Version
 	case of[0] == "name":

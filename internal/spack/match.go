@@ -10,7 +10,8 @@ type Matcher struct {
 	query string
 	root  constraint
 	// below are the dependencies that the query asks for with ^.
-	below []constraint
+	below  []constraint
+	syntax Syntax
 }
 
 // constraint is what a query says of one package.
@@ -41,6 +42,13 @@ type wanted struct {
 // ranges of targets, no virtual packages as names.
 func Match(query string) (Matcher, error) { return parseQuery(query) }
 
+// In is the matcher of another generation than the newest: before 1.0 a query
+// with ^ is also about what only builds of dependencies need.
+func (m Matcher) In(syntax Syntax) Matcher {
+	m.syntax = syntax
+	return m
+}
+
 func (m Matcher) String() string { return m.query }
 
 // Name is the package that is asked for, empty if the query names none.
@@ -57,7 +65,7 @@ func (m Matcher) Matches(s *Spec, all Specs) bool {
 		return false
 	}
 	for _, c := range m.below {
-		if !c.below(s, all) {
+		if !c.below(s, all, m.syntax) {
 			return false
 		}
 	}
@@ -127,7 +135,11 @@ func (e Edge) has(virtuals []string) bool {
 
 // below reports whether s needs such a package: directly for building, or
 // anywhere at run time.
-func (c constraint) below(s *Spec, all Specs) bool {
+func (c constraint) below(s *Spec, all Specs, syntax Syntax) bool {
+	transitive := LinkRun
+	if syntax == Syntax023 {
+		transitive = Build | LinkRun | Test
+	}
 	fits := func(e Edge) bool {
 		to := all[e.Hash]
 		if to == nil || !e.has(c.virtuals) {
@@ -144,9 +156,9 @@ func (c constraint) below(s *Spec, all Specs) bool {
 			return true
 		}
 	}
-	for _, from := range all.Closure(LinkRun, s.Hash) {
+	for _, from := range all.Closure(transitive, s.Hash) {
 		for _, e := range from.Dependencies {
-			if e.Types&LinkRun != 0 && fits(e) {
+			if e.Types&transitive != 0 && fits(e) {
 				return true
 			}
 		}

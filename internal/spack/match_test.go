@@ -29,7 +29,7 @@ func specsOf(tb testing.TB, name string) *lockfile.Lock {
 }
 
 // TestQueriesFindWhatSpackFinds compares with what Spack 1.2 found in the
-// locks.
+// locks, and Spack 0.23 in its own.
 func TestQueriesFindWhatSpackFinds(t *testing.T) {
 	t.Parallel()
 	data, err := os.ReadFile("testdata/matches.json")
@@ -41,7 +41,11 @@ func TestQueriesFindWhatSpackFinds(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, queries := range recorded {
-		lock := specsOf(t, name)
+		lock := specsOf(t, strings.TrimSuffix(name, " by 0.23"))
+		syntax := spack.Syntax1
+		if strings.HasSuffix(name, " by 0.23") {
+			syntax = spack.Syntax023
+		}
 		for query, want := range queries {
 			t.Run(name+" "+query, func(t *testing.T) {
 				t.Parallel()
@@ -49,6 +53,7 @@ func TestQueriesFindWhatSpackFinds(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
+				m = m.In(syntax)
 				got := []string{}
 				for _, s := range lock.Specs {
 					if m.Matches(s, lock.Specs) {

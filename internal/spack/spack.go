@@ -156,8 +156,9 @@ func (t DepTypes) Names() []string {
 
 func (t DepTypes) String() string { return strings.Join(t.Names(), ",") }
 
-// ID is name, version and hash: how Spack names directories and logs.
-func (s *Spec) ID() string { return s.Name + "-" + s.Version + "-" + string(s.Hash) }
+// ID is name, version and hash: how Spack names directories and logs. Versions
+// that are git references may have slashes and more; it has underscores there.
+func (s *Spec) ID() string { return polite(s.Name + "-" + s.Version + "-" + string(s.Hash)) }
 
 // IsExternal reports whether the system provides the package.
 func (s *Spec) IsExternal() bool { return s.External != nil }

@@ -214,6 +214,9 @@ func (all Specs) find(s *Spec, name string) *Spec {
 			return all[e.Hash]
 		}
 	}
+	if s.Name == name {
+		return s // Spack begins with the package itself
+	}
 	queue, seen := []*Spec{s}, map[Hash]bool{}
 	for len(queue) > 0 {
 		next := queue[0]

@@ -2,12 +2,16 @@ package workspace
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
 
+	"esd/internal/addr"
+	"esd/internal/plan"
+	"esd/internal/providers/environment"
 	"esd/internal/spack"
 	"esd/internal/spack/depfile"
 	"esd/internal/spack/lockfile"
@@ -60,6 +64,26 @@ func ReadSpackLock(path string) (SpackLock, error) {
 	return SpackLock{Path: path, Dir: dir, Data: data}, nil
 }
 
+// EnvironmentLock reads the spack.lock of an environment of the configuration.
+func (w *Workspace) EnvironmentLock(ctx context.Context, a addr.Address) (SpackLock, error) {
+	resolved, diags := w.Resolve(ctx, nil)
+	if diags.HasErrors() {
+		return SpackLock{}, diags
+	}
+	o := resolved.Object(a)
+	if o == nil {
+		return SpackLock{}, fmt.Errorf("there is no %s in the configuration; `esd graph` shows the addresses", a)
+	}
+	if o.Unlocked != "" {
+		return SpackLock{}, &plan.UnlockedError{Address: a, Why: o.Unlocked}
+	}
+	e, ok := environment.Of(o)
+	if !ok {
+		return SpackLock{}, fmt.Errorf("%s is no environment", a)
+	}
+	return ReadSpackLock(e.LockPath)
+}
+
 // DepfileOptions are those of `spack env depfile`.
 type DepfileOptions struct {
 	UseBuildcache string  // "only", "package:never,dependencies:only"
@@ -82,7 +106,7 @@ func Depfile(lock SpackLock, opts DepfileOptions) (text []byte, packages int, er
 	}
 	roots := lockfile.Hashes(l.AllRoots())
 	if len(opts.Specs) > 0 {
-		if roots, err = depfile.Select(l.Specs, roots, opts.Specs...); err != nil {
+		if roots, err = depfile.Select(l.Specs, roots, l.Syntax(), opts.Specs...); err != nil {
 			return nil, 0, &DepfileUsageError{err}
 		}
 	}

@@ -77,7 +77,7 @@ func TestMakefilesMeanTheSameAsThoseOfSpack(t *testing.T) {
 			}
 			roots := lockfile.Hashes(lock.Roots)
 			if c.only != "" {
-				roots, err = depfile.Select(lock.Specs, roots, strings.Fields(c.only)...)
+				roots, err = depfile.Select(lock.Specs, roots, lock.Syntax(), strings.Fields(c.only)...)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -235,7 +235,7 @@ func TestPathsThatMakeCannotNameAreRefused(t *testing.T) {
 func TestOnlyMatchingPackagesOfTheEnvironmentAreRoots(t *testing.T) {
 	t.Parallel()
 	lock := parse(t, "v12-small")
-	got, err := depfile.Select(lock.Specs, lockfile.Hashes(lock.Roots), "gcc@12", "zlib-ng+shared", "libs=static")
+	got, err := depfile.Select(lock.Specs, lockfile.Hashes(lock.Roots), lock.Syntax(), "gcc@12", "zlib-ng+shared", "libs=static")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -247,7 +247,7 @@ func TestOnlyMatchingPackagesOfTheEnvironmentAreRoots(t *testing.T) {
 	if diff := cmp.Diff([]string{"curl", "gcc", "libiconv", "zlib-ng"}, names); diff != "" {
 		t.Error(diff)
 	}
-	if _, err := depfile.Select(lock.Specs, nil, "a b ^^"); err == nil {
+	if _, err := depfile.Select(lock.Specs, nil, lock.Syntax(), "a b ^^"); err == nil {
 		t.Error("what is no spec is taken for one")
 	}
 }
