@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	_ "embed"
 	"errors"
 	"io/fs"
@@ -12,6 +13,10 @@ import (
 //
 //go:embed sbang.sh
 var sbangScript []byte
+
+// Sbang is the script that belongs at bin/sbang below the root of an install
+// tree: for trees that are made in another way than by [Store.Install].
+func Sbang() []byte { return bytes.Clone(sbangScript) }
 
 // installSbang puts bin/sbang into the tree, below the root without padding. One
 // that is there is kept: Spack's does the same as ours.
