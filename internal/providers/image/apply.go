@@ -179,3 +179,5 @@ func onlyOurs(ctx context.Context, store oci.Store, manifest digest.Digest, ours
 }
 
 func (p *Provider) cacheDir() string { return filepath.Join(p.opts.WorkDir, "cache") }
+
+func (p *Provider) tmpDir() string { return filepath.Join(p.opts.WorkDir, "tmp") }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -16,6 +17,7 @@ import (
 	"esd/internal/oci"
 	"esd/internal/providers"
 	"esd/internal/providers/cache"
+	"esd/internal/providers/environment"
 )
 
 // assembly is one image at work.
@@ -25,6 +27,10 @@ type assembly struct {
 	image    imageSpec
 	caches   []opened
 	found    map[string]foundRecord // by content key; what is not in it was not looked for, or is not there
+
+	published map[string]publishedLayer      // by content key
+	archives  map[string]environment.Archive // by the content key of the package's layer
+	meter     meter
 }
 
 // opened is a cache that is open.
@@ -48,6 +54,8 @@ type keptLayer struct {
 	Title      string             `json:"title,omitempty"`
 	// Artifact is the content key under which caches hold the layer.
 	Artifact string `json:"artifact,omitempty"`
+	// Place is the published image that has the layer, if one has.
+	Place *place `json:"place,omitempty"`
 }
 
 // assemble makes the layers that no cache has, the configuration and the
@@ -64,6 +72,9 @@ func (a *assembly) assemble(ctx context.Context) (providers.Result, error) {
 	if err != nil {
 		return providers.Result{}, err
 	}
+	if err := a.findPublished(ctx, platform); err != nil {
+		return providers.Result{}, err
+	}
 	if err := a.lookUp(ctx); err != nil {
 		return providers.Result{}, err
 	}
@@ -71,9 +82,14 @@ func (a *assembly) assemble(ctx context.Context) (providers.Result, error) {
 	if base != nil {
 		fromBase = len(base.Layers)
 	}
-	layers, err := a.layers(ctx, fromBase)
+	a.meter.tell = a.run.Progress
+	layers, err := a.layers(ctx)
 	if err != nil {
 		return providers.Result{}, err
+	}
+	if n := fromBase + len(layers); n > maxLayers {
+		return providers.Result{}, fmt.Errorf("the image would have %d layers, %d of them from its base, and container engines accept %d: "+
+			"use a base with fewer layers, or plan again if this plan was made with --refresh=false", n, fromBase, maxLayers)
 	}
 	img, err := oci.Assemble(oci.AssembleOptions{
 		Base: base, Layers: layers, Platform: platform, Labels: a.image.Labels, Key: a.run.Key,
@@ -89,7 +105,7 @@ func (a *assembly) assemble(ctx context.Context) (providers.Result, error) {
 	}
 	return providers.Result{Attributes: map[string]any{
 		"digest": string(img.ManifestDescriptor.Digest), "size": totalSize(img),
-	}}, nil
+	}, Downloaded: a.meter.remote}, nil
 }
 
 func (a *assembly) openCaches(ctx context.Context) error {
@@ -125,6 +141,9 @@ func (a *assembly) keep(img *oci.Assembled, fromBase int) error {
 		k := keptLayer{Descriptor: l.Descriptor, Title: l.Title}
 		if i >= fromBase {
 			k.Artifact = l.Descriptor.Annotations[oci.AnnotationKey]
+			if p, ok := a.published[k.Artifact]; ok && p.Descriptor.Digest == l.Descriptor.Digest {
+				k.Place = &p.place
+			}
 		}
 		kept.Layers = append(kept.Layers, k)
 	}
@@ -190,18 +209,35 @@ func (a *assembly) reopen(ctx context.Context, k keptLayer) (oci.Layer, error) {
 		return layer, nil
 	}
 	layer.Mounts = a.mounts(k)
-	layer.Open = func(ctx context.Context) (io.ReadCloser, error) {
-		found, err := a.find(ctx, k.Artifact)
+	layer.Open = func(ctx context.Context) (io.ReadCloser, error) { return a.openKept(ctx, k) }
+	return layer, nil
+}
+
+// openKept reads a layer from a cache or else from where it is published.
+func (a *assembly) openKept(ctx context.Context, k keptLayer) (io.ReadCloser, error) {
+	another := false
+	for _, c := range a.caches {
+		record, err := c.cache.Get(ctx, k.Artifact)
+		switch {
+		case err == nil && record.Archive.Digest == k.Descriptor.Digest:
+			return c.cache.Open(ctx, record)
+		case err != nil && !errors.Is(err, artifact.ErrNotFound):
+			return nil, fmt.Errorf("cache %q (%s): %w", c.settings.Name, c.settings.URL, err)
+		}
+		another = another || err == nil
+	}
+	switch {
+	case k.Place != nil:
+		store, _, err := a.provider.open(ctx, k.Place.Reference, k.Place.Transport)
 		if err != nil {
 			return nil, err
 		}
-		if found.record.Archive.Digest != k.Descriptor.Digest {
-			return nil, fmt.Errorf("the cache has another product for %s than the image was assembled from: "+
-				"remove %s and run the same command again", k.Title, a.path())
-		}
-		return found.cache.Open(ctx, found.record)
+		return store.Fetch(ctx, k.Descriptor)
+	case another:
+		return nil, fmt.Errorf("the cache has another product for %s than the image was assembled from: "+
+			"remove %s and run the same command again", k.Title, a.path())
 	}
-	return layer, nil
+	return nil, fmt.Errorf("layer %s: %w", k.Title, artifact.ErrNotFound)
 }
 
 // mounts are the repositories of the caches: a registry that has a layer there
@@ -214,6 +250,11 @@ func (a *assembly) mounts(k keptLayer) []oci.MountSource {
 			list = append(list, m)
 		}
 	}
+	if k.Place != nil {
+		if ref, err := oci.ParseRef(k.Place.Reference); err == nil && ref.Layout == "" {
+			list = append(list, oci.MountSource{Registry: ref.Registry, Repository: ref.Repository})
+		}
+	}
 	return list
 }
 
@@ -223,14 +264,21 @@ type foundRecord struct {
 	record artifact.Record
 }
 
-// lookUp finds the products of all packages at once: distant caches are asked
-// side by side.
+// lookUp looks for all layers that are not published, and for the packages in
+// them, at once: distant caches are asked side by side.
 func (a *assembly) lookUp(ctx context.Context) error {
-	a.found = make(map[string]foundRecord, len(a.image.Packages))
-	var missing []string
-	for _, p := range a.image.Packages {
-		missing = append(missing, p.Key)
+	a.found = map[string]foundRecord{}
+	wanted := map[string]bool{}
+	for _, l := range a.image.Layers {
+		if _, published := a.published[l.Key]; published {
+			continue
+		}
+		wanted[l.Key] = true
+		for _, p := range l.Packages {
+			wanted[p.Key] = true
+		}
 	}
+	missing := slices.Sorted(maps.Keys(wanted))
 	for _, c := range a.caches {
 		if len(missing) == 0 {
 			break

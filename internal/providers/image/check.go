@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
@@ -23,7 +22,7 @@ func (a *assembly) check(ctx context.Context, c check) (providers.Result, error)
 	if err != nil {
 		return providers.Result{}, err
 	}
-	dir := filepath.Join(a.provider.opts.WorkDir, "tmp")
+	dir := a.provider.tmpDir()
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return providers.Result{}, err
 	}
@@ -50,7 +49,7 @@ func (a *assembly) check(ctx context.Context, c check) (providers.Result, error)
 	}
 	timeout, _ := schema.ParseDuration(c.Timeout) // checked by the schema
 	result, err := sandbox.RunInRoot(ctx, sandbox.RootSpec{
-		Rootfs: rootfs, Argv: c.Command, Env: environment(config.Config), Dir: config.Config.WorkingDir, User: config.Config.User,
+		Rootfs: rootfs, Argv: c.Command, Env: variables(config.Config), Dir: config.Config.WorkingDir, User: config.Config.User,
 		Timeout: timeout, Stdout: a.run.Log, LogLimit: 16 << 20,
 	})
 	var exit *sandbox.ExitError
@@ -60,7 +59,7 @@ func (a *assembly) check(ctx context.Context, c check) (providers.Result, error)
 	return providers.Result{PeakMemory: result.MaxRSS}, err
 }
 
-// environment is what a container engine would give to a program.
-func environment(c ocispec.ImageConfig) []string {
+// variables are what a container engine would give to a program.
+func variables(c ocispec.ImageConfig) []string {
 	return append([]string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}, c.Env...)
 }

@@ -20,7 +20,7 @@ import (
 	"esd/internal/oci"
 	"esd/internal/providers"
 	"esd/internal/providers/cache"
-	"esd/internal/providers/recipe"
+	"esd/internal/providers/environment"
 	"esd/internal/schema"
 )
 
@@ -33,6 +33,8 @@ type Options struct {
 	// recorded paths are relative to.
 	WorkDir, Dir string
 	Caches       *cache.Opener
+	// Archives gives the way to the archives of Spack packages.
+	Archives environment.Archives
 	// OCI says how registries are reached.
 	OCI oci.Options
 }
@@ -54,7 +56,10 @@ func (p *Provider) DefaultForm() providers.Form { return providers.Published }
 // spec is a decoded image.
 type spec struct {
 	name         string
-	packages     []addr.Address // all that come into the image, sorted by address
+	recipes      []addr.Address // all that come into the image, sorted by address
+	parts        []part         // the packages in the image, each once
+	environments []environment.Environment
+	trees        *trees // what Spack knows of its packages; nil without any
 	base         base
 	files        []file
 	entrypoint   []string
@@ -129,7 +134,7 @@ func (p *Provider) Resolve(ctx context.Context, req providers.ResolveRequest) (*
 	}
 	key := providers.NewKey(Kind, keyVersion)
 	diags := p.resolveBase(req, values, s, how, o, key)
-	prefixes, packageDiags := resolvePackages(req, values, s, key)
+	prefixes, packageDiags := resolvePackages(req, values, s, o, key)
 	diags = append(diags, packageDiags...)
 	diags = append(diags, resolveFiles(ctx, req, values, s, key)...)
 	addSettings(key, s, prefixes)
@@ -138,7 +143,6 @@ func (p *Provider) Resolve(ctx context.Context, req providers.ResolveRequest) (*
 	for _, c := range s.checks {
 		addSetting(key, prefixes, "check "+c.Name, terminated(c.Command))
 	}
-	o.Needs = s.packages
 	o.Key, o.Inputs = key.Sum()
 	o.Attributes = exported(req, s, o.Key)
 	return o, diags
@@ -229,67 +233,6 @@ func (p *Provider) resolveBase(req providers.ResolveRequest, values providers.Va
 
 // shortDigest is a digest as people read it: sha256:aabbccddeeff.
 func shortDigest(d string) string { return d[:min(len(d), len("sha256:")+12)] }
-
-// resolvePackages finds the packages of the image: those that are listed and
-// all that they need to run, in the order of their addresses. It also gives
-// what puts addresses in place of their prefixes.
-func resolvePackages(req providers.ResolveRequest, values providers.Values, s *spec, key *providers.KeyBuilder) (*strings.Replacer, hcl.Diagnostics) {
-	objects := map[addr.Address]*providers.Object{}
-	stack := values.Addresses("packages")
-	for len(stack) > 0 {
-		a := stack[len(stack)-1]
-		stack = stack[:len(stack)-1]
-		if _, seen := objects[a]; seen {
-			continue
-		}
-		o := req.Object(a)
-		if o == nil {
-			continue // reported where it went wrong
-		}
-		objects[a] = o
-		if r, ok := recipe.SpecOf(o); ok {
-			stack = append(stack, r.Needs()...)
-		}
-	}
-	found := make([]addr.Address, 0, len(objects))
-	for a := range objects {
-		found = append(found, a)
-	}
-	slices.SortFunc(found, addr.Compare)
-	prefixes := map[string]*providers.Object{}
-	var replace []string
-	var diags hcl.Diagnostics
-	for _, a := range found {
-		o := objects[a]
-		r, ok := recipe.SpecOf(o)
-		if !ok {
-			continue
-		}
-		if other := prefixes[r.Prefix()]; other != nil {
-			if other.Key != o.Key {
-				diags = append(diags, problem(req, "The same package twice", fmt.Sprintf("%s and %s would both stand at %s.", other.Address, a, r.Prefix()), "packages"))
-			}
-			continue // with the same key it is the same package
-		}
-		if !runsOn(r.Platform(), s.platform) {
-			diags = append(diags, problem(req, "Package for another platform", fmt.Sprintf(
-				"The image is for %s, but %s is for %s. Build it there, or set the platform of the image.", s.platform, a, r.Platform()), "packages"))
-		}
-		prefixes[r.Prefix()] = o
-		s.packages = append(s.packages, a)
-		key.AddObject(a.String(), o) // the order of layers and their titles follow addresses
-		replace = append(replace, r.Prefix(), a.String())
-	}
-	return strings.NewReplacer(replace...), diags
-}
-
-// runsOn reports whether what is good for a platform (linux/amd64/debian-12) can
-// be in an image for another (linux/amd64, linux/arm64/v8): system and
-// architecture must be the same.
-func runsOn(product, image string) bool {
-	p, i := strings.SplitN(product, "/", 3), strings.SplitN(image, "/", 3)
-	return len(p) < 2 || len(i) < 2 || p[0] == i[0] && p[1] == i[1]
-}
 
 func resolveFiles(ctx context.Context, req providers.ResolveRequest, values providers.Values, s *spec, key *providers.KeyBuilder) hcl.Diagnostics {
 	var diags hcl.Diagnostics

@@ -1,16 +1,18 @@
 package image
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"hash/fnv"
 	"io"
 	"os"
-	"path/filepath"
+	"slices"
+	"sync"
 	"time"
 
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+	"golang.org/x/sync/errgroup"
 
 	"esd/internal/archive"
 	"esd/internal/artifact"
@@ -20,39 +22,36 @@ import (
 )
 
 const (
-	// maxLayers is how many layers container engines accept in an image.
-	maxLayers = 127
-	// maxOwnLayers is up to how many packages each has a layer of its own, unless
-	// the base leaves room for fewer.
-	maxOwnLayers = 100
-	// groups is how many layers the packages share when there are more. It does
-	// not depend on their number, so that one more package changes one layer.
-	groups = 64
 	// epoch is the time that files in layers carry: 1980-01-01.
 	epoch = 315532800
-	// layerKind is the kind under which caches hold layers that are not the
-	// archive of a package as it is.
-	layerKind = "layer"
 	// maxName is how much of the title of a merged layer is kept, in bytes.
 	maxName = 512
+	// maxMakers is how many layers are made at the same time, if there are so
+	// many processors. Each takes up to some 150 MiB of memory.
+	maxMakers = 8
 )
 
-// layers gives the layers of the image above its base. Layers that no cache
-// has as they must be are made and put into the caches.
-// The base has some already.
-func (a *assembly) layers(ctx context.Context, fromBase int) ([]oci.Layer, error) {
-	own := min(maxOwnLayers, maxLayers-fromBase-1)
-	if own < groups && len(a.image.Packages) > own {
-		return nil, fmt.Errorf("the base image has %d layers, and container engines accept %d in all: too few are left for the packages; "+
-			"use a base with fewer layers", fromBase, maxLayers)
-	}
-	var layers []oci.Layer
-	for _, group := range group(a.image.Packages, own) {
-		layer, err := a.packages(ctx, group)
-		if err != nil {
-			return nil, err
+func epochTime() time.Time { return time.Unix(epoch, 0) }
+
+// layers gives the layers of the image above its base: those that are
+// published already as they are there, others from the caches. What is nowhere
+// is made, several at a time, and put into the caches.
+func (a *assembly) layers(ctx context.Context) ([]oci.Layer, error) {
+	layers := make([]oci.Layer, len(a.image.Layers))
+	var missing []int
+	for i, l := range a.image.Layers {
+		if published, ok := a.published[l.Key]; ok {
+			layers[i] = published.layer(l.Title)
+			continue
 		}
-		layers = append(layers, layer)
+		if found, ok := a.findMade(l); ok {
+			layers[i] = a.layer(found, l.Title)
+			continue
+		}
+		missing = append(missing, i)
+	}
+	if err := a.makeAll(ctx, missing, layers); err != nil {
+		return nil, err
 	}
 	if len(a.image.Files) > 0 {
 		layer, err := a.files(ctx)
@@ -64,74 +63,84 @@ func (a *assembly) layers(ctx context.Context, fromBase int) ([]oci.Layer, error
 	return layers, nil
 }
 
-// group distributes packages over layers: one each, or, where there are too
-// many, by their names, so that a package always shares its layer with the
-// same ones.
-func group(packages []packageRef, own int) [][]packageRef {
-	if len(packages) <= own {
-		out := make([][]packageRef, len(packages))
-		for i, p := range packages {
-			out[i] = []packageRef{p}
-		}
-		return out
-	}
-	buckets := make([][]packageRef, groups)
-	for _, p := range packages {
-		h := fnv.New32a()
-		_, _ = io.WriteString(h, p.Title)
-		i := h.Sum32() % groups
-		buckets[i] = append(buckets[i], p)
-	}
-	var out [][]packageRef
-	for _, b := range buckets {
-		if len(b) > 0 {
-			out = append(out, b)
-		}
-	}
-	return out
+// findMade looks for a layer in the caches. One that is to be made anew does
+// not count, but the product of a recipe does: it was made anew before, if
+// anybody asked for that.
+func (a *assembly) findMade(l layer) (foundRecord, bool) {
+	found, ok := a.found[l.Key]
+	return found, ok && (l.isProduct() || !a.image.Replace)
 }
 
-// packages gives the layer of one group. That of a single package is its
-// archive as it is, unless another compression is asked for.
-func (a *assembly) packages(ctx context.Context, group []packageRef) (oci.Layer, error) {
-	if len(group) == 1 && a.image.Compression == "zstd" {
-		found, err := a.find(ctx, group[0].Key)
-		if errors.Is(err, artifact.ErrNotFound) {
-			return oci.Layer{}, fmt.Errorf("%s is in no cache any more: run the same command again to build it", group[0].Title)
-		}
-		if err != nil {
-			return oci.Layer{}, err
-		}
-		return a.layer(found, group[0].Title), nil
+// makeAll makes layers, those with the most to read first, so that no large one
+// is left at the end.
+func (a *assembly) makeAll(ctx context.Context, missing []int, layers []oci.Layer) error {
+	var archives []packageRef
+	for _, i := range missing {
+		archives = append(archives, a.toRead(a.image.Layers[i])...)
 	}
-	key := providers.NewKey(layerKind, keyVersion)
-	key.AddValue("compression", a.image.Compression)
-	title := ""
-	for _, p := range group {
-		key.AddDigest(p.Title, p.Key)
-		if title != "" {
-			title += ", "
-		}
-		title += p.Title
+	if err := a.findArchives(ctx, archives); err != nil {
+		return err
 	}
-	return a.made(ctx, key, title, func(w io.Writer) (archive.Summary, error) { return a.merge(ctx, w, group) })
+	size := func(i int) (sum int64) {
+		for _, ref := range a.toRead(a.image.Layers[i]) {
+			sum += a.archives[ref.Key].Size()
+		}
+		return sum
+	}
+	slices.SortStableFunc(missing, func(i, j int) int { return cmp.Compare(size(j), size(i)) })
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(min(max(a.run.CPUs, 1), maxMakers))
+	for _, i := range missing {
+		group.Go(func() (err error) {
+			if err := context.Cause(ctx); err != nil {
+				return err
+			}
+			layers[i], err = a.make(ctx, a.image.Layers[i])
+			return err
+		})
+	}
+	return group.Wait()
 }
 
-// merge writes the archives of several packages as one.
-func (a *assembly) merge(ctx context.Context, w io.Writer, group []packageRef) (archive.Summary, error) {
+// make makes one layer.
+func (a *assembly) make(ctx context.Context, l layer) (oci.Layer, error) {
+	if l.isProduct() {
+		return oci.Layer{}, fmt.Errorf("%s is in no cache any more: run the same command again to build it", l.Title)
+	}
+	if l.Trees {
+		return a.treesLayer(ctx, l)
+	}
 	compression, err := archive.ParseCompression(a.image.Compression)
 	if err != nil {
-		return archive.Summary{}, err
+		return oci.Layer{}, err
 	}
+	var inputs []artifact.Input
 	var open []func() (io.ReadCloser, error)
-	for _, p := range group {
-		found, err := a.find(ctx, p.Key)
-		if err != nil {
-			return archive.Summary{}, fmt.Errorf("%s: %w", p.Title, err)
-		}
-		open = append(open, func() (io.ReadCloser, error) { return found.cache.Open(ctx, found.record) })
+	for _, p := range l.Packages {
+		inputs = append(inputs, artifact.Input{Name: p.Title, Digest: providers.ShortDigest(p.Key)})
+		open = append(open, func() (io.ReadCloser, error) {
+			r, err := a.openPackage(ctx, p)
+			if err != nil {
+				err = fmt.Errorf("%s: %w", p.Title, err)
+			}
+			return r, err
+		})
 	}
-	return archive.Merge(ctx, w, archive.MergeOptions{Archives: open, Compression: compression, MTime: time.Unix(epoch, 0)})
+	return a.made(ctx, l, inputs, func(w io.Writer) (archive.Summary, error) {
+		return archive.Merge(ctx, w, archive.MergeOptions{Archives: open, Compression: compression, MTime: epochTime()})
+	})
+}
+
+// openPackage reads the files of a package as an archive: as a cache has them
+// in a layer or product of their own, or else from a build cache.
+func (a *assembly) openPackage(ctx context.Context, p packageRef) (io.ReadCloser, error) {
+	if found, ok := a.found[p.Key]; ok && (p.Hash == "" || !a.image.Replace) {
+		return found.cache.Open(ctx, found.record)
+	}
+	if p.Hash == "" {
+		return nil, errors.New("it is in no cache any more: run the same command again to build it")
+	}
+	return a.openArchive(ctx, p)
 }
 
 // files gives the layer with the files.
@@ -140,7 +149,7 @@ func (a *assembly) files(ctx context.Context) (oci.Layer, error) {
 	if err != nil {
 		return oci.Layer{}, err
 	}
-	key := providers.NewKey(layerKind, keyVersion)
+	key := providers.NewKey(layerKind, layerKeyVersion)
 	key.AddValue("compression", a.image.Compression)
 	var list []archive.File
 	for _, f := range a.image.Files {
@@ -154,26 +163,34 @@ func (a *assembly) files(ctx context.Context) (oci.Layer, error) {
 		key.AddDigest("file "+f.Target, f.Digest)
 		list = append(list, archive.File{Target: f.Target, Host: f.Host})
 	}
-	return a.made(ctx, key, "files", func(w io.Writer) (archive.Summary, error) {
-		return archive.PackFiles(ctx, w, archive.PackFilesOptions{Files: list, Compression: compression, MTime: time.Unix(epoch, 0)})
-	})
-}
-
-// made gives a layer from the caches, or makes it and puts it there.
-func (a *assembly) made(ctx context.Context, key *providers.KeyBuilder, title string, write func(io.Writer) (archive.Summary, error)) (oci.Layer, error) {
 	sum, inputs := key.Sum()
+	l := layer{Key: sum, Title: "files"}
 	found, err := a.find(ctx, sum)
 	if err == nil {
-		return a.layer(found, title), nil
+		return a.layer(found, l.Title), nil
 	}
 	if !errors.Is(err, artifact.ErrNotFound) {
 		return oci.Layer{}, err
 	}
-	dir := filepath.Join(a.provider.opts.WorkDir, "tmp")
-	if err := os.MkdirAll(dir, 0o755); err != nil {
+	return a.made(ctx, l, recorded(inputs), func(w io.Writer) (archive.Summary, error) {
+		return archive.PackFiles(ctx, w, archive.PackFilesOptions{Files: list, Compression: compression, MTime: epochTime()})
+	})
+}
+
+func recorded(inputs []providers.Input) []artifact.Input {
+	list := make([]artifact.Input, len(inputs))
+	for i, in := range inputs {
+		list[i] = artifact.Input{Name: in.Name, Digest: in.Recorded()}
+	}
+	return list
+}
+
+// made makes a layer and puts it into the caches.
+func (a *assembly) made(ctx context.Context, l layer, inputs []artifact.Input, write func(io.Writer) (archive.Summary, error)) (oci.Layer, error) {
+	if err := os.MkdirAll(a.provider.tmpDir(), 0o755); err != nil {
 		return oci.Layer{}, err
 	}
-	file, err := os.CreateTemp(dir, "layer-*")
+	file, err := os.CreateTemp(a.provider.tmpDir(), "layer-*")
 	if err != nil {
 		return oci.Layer{}, err
 	}
@@ -183,32 +200,32 @@ func (a *assembly) made(ctx context.Context, key *providers.KeyBuilder, title st
 	if err != nil {
 		return oci.Layer{}, err
 	}
-	record := artifact.Record{
-		FormatVersion: artifact.FormatVersion, Key: sum, Kind: layerKind, Name: title[:min(len(title), maxName)], Prefix: "",
-		Platform: a.image.Platform, Archive: artifact.DescriptorOf(summary), Files: summary.Files,
-	}
-	for _, in := range inputs {
-		record.Inputs = append(record.Inputs, artifact.Input{Name: in.Name, Digest: in.Recorded()})
-	}
-	if err := a.put(ctx, record, file.Name()); err != nil {
+	found, err := a.put(ctx, artifact.Record{
+		FormatVersion: artifact.FormatVersion, Key: l.Key, Kind: layerKind, Name: l.Title[:min(len(l.Title), maxName)],
+		Platform: a.image.Platform, Archive: artifact.DescriptorOf(summary), Files: summary.Files, Inputs: inputs,
+	}, file.Name())
+	if err != nil {
 		return oci.Layer{}, err
 	}
-	if found, err = a.find(ctx, sum); err != nil {
-		return oci.Layer{}, err
-	}
-	return a.layer(found, title), nil
+	return a.layer(found, l.Title), nil
 }
 
-// put stores a layer in the first cache that takes any.
-func (a *assembly) put(ctx context.Context, record artifact.Record, file string) error {
+// put stores a layer in the first cache that takes any, and gives what is there
+// then: somebody may have been faster.
+func (a *assembly) put(ctx context.Context, record artifact.Record, file string) (foundRecord, error) {
 	for _, c := range a.caches {
 		if !c.settings.Push {
 			continue
 		}
-		_, err := c.cache.Put(ctx, record, cache.FileOpener(file))
-		return err
+		if a.image.Replace {
+			if err := c.cache.Delete(ctx, record.Key); err != nil && !errors.Is(err, oci.ErrUnsupported) {
+				return foundRecord{}, err
+			}
+		}
+		kept, err := c.cache.Put(ctx, record, cache.FileOpener(file))
+		return foundRecord{c, kept}, err
 	}
-	return errors.New("no cache takes the layer: none of the cache blocks has push = true")
+	return foundRecord{}, errors.New("no cache takes the layer: none of the cache blocks has push = true")
 }
 
 func (a *assembly) layer(found foundRecord, title string) oci.Layer {
@@ -222,4 +239,24 @@ func (a *assembly) layer(found foundRecord, title string) oci.Layer {
 		layer.Mounts = []oci.MountSource{m}
 	}
 	return layer
+}
+
+// meter adds up what is read of archives.
+type meter struct {
+	mu          sync.Mutex
+	done, total int64
+	remote      int64
+	tell        func(done, total int64)
+}
+
+func (m *meter) add(n int64, remote bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.done += n
+	if remote {
+		m.remote += n
+	}
+	if m.tell != nil {
+		m.tell(m.done, m.total)
+	}
 }

@@ -3,11 +3,14 @@ package image
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 
+	"esd/internal/addr"
 	"esd/internal/oci"
 	"esd/internal/providers"
 	"esd/internal/providers/cache"
+	"esd/internal/providers/environment"
 	"esd/internal/providers/recipe"
 	"esd/internal/schema"
 )
@@ -37,7 +40,7 @@ type stepSpec struct {
 type imageSpec struct {
 	Title       string            `json:"title"` // the address
 	Base        base              `json:"base,omitzero"`
-	Packages    []packageRef      `json:"packages,omitempty"`
+	Layers      []layer           `json:"layers,omitempty"` // of packages, lowest first
 	Files       []file            `json:"files,omitempty"`
 	Entrypoint  []string          `json:"entrypoint,omitempty"`
 	Cmd         []string          `json:"cmd,omitempty"`
@@ -48,27 +51,39 @@ type imageSpec struct {
 	Platform    string            `json:"platform"`
 	Compression string            `json:"compression"`
 	Caches      []cache.Settings  `json:"caches"`
+	// Environments are those that the packages of Spack come from.
+	Environments []environment.Environment `json:"environments,omitempty"`
+	// Published are the images that layers can be taken from.
+	Published []place `json:"published,omitempty"`
+	// Replace asks for layers that are made anew.
+	Replace bool `json:"replace,omitempty"`
 }
 
-// packageRef is one package of an image.
-type packageRef struct {
-	Title string `json:"title"` // the address
-	Key   string `json:"key"`
+// place is an image that is published somewhere.
+type place struct {
+	Reference string    `json:"reference"` // layouts by absolute path
+	Digest    string    `json:"digest"`
+	Transport transport `json:"transport,omitzero"`
 }
 
 // Plan gives the steps of an image: put it together, check it, and publish it
 // where it is not yet.
 func (p *Provider) Plan(req providers.PlanRequest) (providers.Planned, error) {
 	s := req.Object.Spec.(*spec)
-	places, _ := req.Observed.Data.([]seen)
-	image := p.imageSpec(req, s)
-	var needs []providers.Need
-	for _, a := range s.packages {
-		needs = append(needs, providers.Need{Address: a, Form: providers.Archive})
+	seen, _ := req.Observed.Data.(observed)
+	if req.Replace {
+		seen.places, seen.cached = nil, nil
 	}
+	layers, err := s.layers(seen.baseLayers)
+	if err != nil {
+		return providers.Planned{}, err
+	}
+	image := p.imageSpec(req, s, seen, layers)
+	lacks := seen.lacking(req.Object.Key, layers)
 	var out steps
 	out.add(providers.Step{
-		Op: opAssemble, Title: "assemble " + req.Object.Title, Needs: needs, Resources: providers.Resources{CPUs: 1},
+		Op: opAssemble, Title: "assemble " + req.Object.Title, Needs: needsOf(s, seen, lacks),
+		Resources: providers.Resources{CPUs: min(max(len(lacks), 1), maxMakers)}, Download: download(req, s, seen, lacks),
 	}, stepSpec{Image: image})
 	before := []string{opAssemble}
 	for _, c := range s.checks {
@@ -81,12 +96,13 @@ func (p *Provider) Plan(req providers.PlanRequest) (providers.Planned, error) {
 		before = append(before, op)
 	}
 	for i, d := range s.destinations {
-		if i < len(places) && places[i].key == req.Object.Key && !req.Replace {
+		here := seen.at(i)
+		if here.key == req.Object.Key {
 			continue
 		}
 		out.add(providers.Step{
 			Op: fmt.Sprintf("%s %s", opPublish, d.Written), Title: "publish " + req.Object.Title + " to " + d.Written, After: before,
-			Provides: []providers.Form{providers.Published}, Completes: true, Upload: upload(req, s, d, at(places, i)),
+			Provides: []providers.Form{providers.Published}, Completes: true, Upload: upload(req, s, d, here, seen, layers),
 		}, stepSpec{Image: image, Destination: &d, Destinations: written(s)})
 	}
 	return providers.Planned{Steps: out.list}, out.err
@@ -106,13 +122,6 @@ func (s *steps) add(step providers.Step, spec stepSpec) {
 	s.list = append(s.list, step)
 }
 
-func at(places []seen, i int) seen {
-	if i < len(places) {
-		return places[i]
-	}
-	return seen{}
-}
-
 func written(s *spec) []string {
 	var list []string
 	for _, d := range s.destinations {
@@ -121,42 +130,130 @@ func written(s *spec) []string {
 	return list
 }
 
-func (p *Provider) imageSpec(req providers.PlanRequest, s *spec) imageSpec {
+func (p *Provider) imageSpec(req providers.PlanRequest, s *spec, seen observed, layers []layer) imageSpec {
 	image := imageSpec{
-		Title: req.Object.Address.String(), Base: s.base, Files: s.files, Entrypoint: s.entrypoint, Cmd: s.cmd, Env: s.env,
+		Title: req.Object.Address.String(), Base: s.base, Layers: layers, Files: s.files, Entrypoint: s.entrypoint, Cmd: s.cmd, Env: s.env,
 		Labels: s.labels, User: s.user, Workdir: s.workdir, Platform: s.platform, Compression: s.compression,
-		Caches: cache.Of(req.Settings, p.cacheDir()),
+		Caches: cache.Of(req.Settings, p.cacheDir()), Environments: s.environments, Replace: req.Replace,
 	}
-	for _, a := range s.packages {
-		if o := req.Lookup(a); o != nil {
-			image.Packages = append(image.Packages, packageRef{Title: a.String(), Key: o.Key})
+	wanted := map[string]bool{}
+	for _, l := range layers {
+		wanted[l.Key] = true
+	}
+	for i, d := range s.destinations {
+		if here := seen.at(i); here.hasAny(req.Object.Key, wanted) {
+			image.Published = append(image.Published, place{d.Reference, here.digest, d.Transport})
 		}
 	}
 	return image
 }
 
-// upload forecasts what publishing sends: the packages that are known and that
-// the image under the tag does not have. It is unknown where a package is to
-// be built, or is compressed anew.
-func upload(req providers.PlanRequest, s *spec, d destination, place seen) int64 {
-	if ref, err := oci.ParseRef(d.Reference); err == nil && ref.Layout != "" {
-		return 0 // a layout on disk: nothing crosses a network
+// layers are those above the base, but for the one with the files.
+func (s *spec) layers(baseLayers int) ([]layer, error) {
+	limit := room(baseLayers)
+	if limit < leastPackageLayers && len(s.parts) > limit {
+		return nil, fmt.Errorf("the base image has %d layers, and container engines accept %d in all: too few are left for the packages; "+
+			"use a base with fewer layers", baseLayers, maxLayers)
 	}
-	if s.compression != "zstd" || len(s.packages) > maxOwnLayers {
-		return -1
+	layers := arrange(s.parts, limit, s.compression)
+	if s.trees != nil {
+		layers = append(layers, layer{Key: s.trees.key(s.compression), Title: "spack", Trees: true})
 	}
-	var sum int64
-	for _, a := range s.packages {
-		obs, asked := req.Observation(a)
-		digest, size, ok := recipe.ArchiveOf(obs)
-		if !asked || !ok {
-			return -1
+	return layers, nil
+}
+
+// lacking lists the layers that neither a destination nor a cache has. Which
+// caches have the products of recipes is asked elsewhere.
+func (o observed) lacking(key string, layers []layer) []layer {
+	return slices.DeleteFunc(slices.Clone(layers), func(l layer) bool {
+		_, cached := o.cached[l.Key]
+		return cached || slices.ContainsFunc(o.places, func(p seen) bool { return p.has(key, l.Key) })
+	})
+}
+
+// needsOf are the packages of the layers that have to be made.
+func needsOf(s *spec, seen observed, lacks []layer) []providers.Need {
+	wanted := map[string]bool{}
+	for _, l := range lacks {
+		for _, ref := range l.Packages {
+			if _, cached := seen.cached[ref.Key]; !cached {
+				wanted[ref.Key] = true
+			}
 		}
-		if !place.layers[digest] {
-			sum += size
+	}
+	var needs []providers.Need
+	for _, part := range s.parts {
+		if wanted[part.Key] {
+			needs = append(needs, providers.Need{Address: part.address, Form: providers.Archive})
+		}
+	}
+	return needs
+}
+
+// download forecasts what is read of archives from distant build caches. It is
+// unknown where a package has to be built first.
+func download(req providers.PlanRequest, s *spec, seen observed, lacks []layer) int64 {
+	var sum int64
+	for _, need := range needsOf(s, seen, lacks) {
+		obs, asked := req.Observation(need.Address)
+		if o := req.Lookup(need.Address); o == nil || o.Kind != environment.PackageKind {
+			continue
+		}
+		entry, ok := environment.EntryOf(obs)
+		switch {
+		case !asked || !ok:
+			return -1
+		case entry.Cache.Remote():
+			sum += entry.Size
 		}
 	}
 	return sum
+}
+
+// upload forecasts what publishing sends: the layers that are known and that
+// the image under the tag does not have. It is unknown where one is still to be
+// made.
+func upload(req providers.PlanRequest, s *spec, d destination, here seen, all observed, layers []layer) int64 {
+	if ref, err := oci.ParseRef(d.Reference); err == nil && ref.Layout != "" {
+		return 0 // a layout on disk: nothing crosses a network
+	}
+	addresses := map[string]addr.Address{}
+	for _, part := range s.parts {
+		addresses[part.Key] = part.address
+	}
+	var sum int64
+	for _, l := range layers {
+		if here.has(req.Object.Key, l.Key) {
+			continue
+		}
+		size, known := all.sizeOf(l.Key)
+		if !known && !l.Trees && l.isProduct() {
+			obs, asked := req.Observation(addresses[l.Key])
+			_, size, known = recipe.ArchiveOf(obs)
+			known = known && asked
+		}
+		if !known && !l.Trees {
+			return -1
+		}
+		sum += size
+	}
+	return sum
+}
+
+// isProduct tells that a layer is the archive of a recipe as it is.
+func (l layer) isProduct() bool {
+	return len(l.Packages) == 1 && l.Packages[0].Hash == "" && l.Packages[0].Key == l.Key
+}
+
+// sizeOf is the size of a layer in bytes that is known from somewhere.
+func (o observed) sizeOf(key string) (int64, bool) {
+	for _, p := range o.places {
+		if size, ok := p.layers[key]; ok {
+			return size, true
+		}
+	}
+	size, ok := o.cached[key]
+	return size, ok
 }
 
 // PlanDestroy removes the tags that were published, but for those that another

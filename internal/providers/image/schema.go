@@ -9,6 +9,7 @@ import (
 	"github.com/zclconf/go-cty/cty"
 
 	"esd/internal/oci"
+	"esd/internal/providers/environment"
 	"esd/internal/providers/recipe"
 	"esd/internal/schema"
 )
@@ -20,10 +21,17 @@ var blockSchema = &schema.Block{
 	Kind:    Kind,
 	Summary: "A container image, put together without a container runtime and without root, and published.",
 	Doc: `An image is its base, one layer for each package (and for each package that those need to run), and one layer with the
-files. It is the same to the bit wherever and whenever it is put together from the same products. Layers come from the
-cache as they are; a layer that a registry already has is neither read nor sent.
+files. It is the same to the bit wherever and whenever it is put together from the same products. Layers of recipes come
+from the cache as they are; a layer that an image at one of the destinations already has is neither read nor made nor sent.
 
-With more than 100 packages, packages share layers, always the same ones, so that a changed package changes one layer.
+The packages of an environment come from its build caches: each archive becomes a layer in one pass, relocated to the
+` + "`root`" + ` of the environment, without Spack and without an install tree in between. Layers are kept in the artifact caches, so
+that other images share them. A small layer more has what Spack knows of its install tree: a Spack in the container that uses
+this root sees what is installed. Two environments may share an image; the same package at the same place is there once.
+
+With more than 100 packages, packages share layers. Those that the fewest others need keep layers of their own; the ones that
+most others need, which change only together with these, share. What changes least lies lowest, since engines unpack
+anew what lies upon a layer that changed.
 
 Every layer and the image itself carry their content keys as annotations (` + "`dev.esd.key`" + `): what is published says what it is
 made of, even where no state is left.
@@ -31,7 +39,7 @@ made of, even where no state is left.
 Publishing moves the tag last, and only when all checks have passed. Destinations are not part of the content key. A
 destination that is taken out of the list keeps what it has; destroying the target removes what was published.`,
 	Example: `target "image" "lab" {
-  packages   = [recipe.greet]
+  packages   = [environment.sim, recipe.greet]
   base       = "debian:12-slim"
   files      = { "/opt/entry.sh" = "files/entry.sh" }
   entrypoint = ["/opt/entry.sh"]
@@ -42,8 +50,8 @@ destination that is taken out of the list keeps what it has; destroying the targ
   }
 }`,
 	Attributes: []schema.Attribute{
-		{Name: "packages", Type: cty.DynamicPseudoType, References: []string{recipe.Kind},
-			Doc: "The recipes whose products go into the image, together with all that they need to run."},
+		{Name: "packages", Type: cty.DynamicPseudoType, References: []string{recipe.Kind, environment.Kind},
+			Doc: "The recipes and environments whose products go into the image, together with all that they need to run."},
 		{Name: "publish", Type: cty.List(cty.String), Required: true, Check: checkPublish,
 			Doc: "Where the image goes: `REGISTRY/REPOSITORY:TAG`, or `oci:DIRECTORY:TAG` for an OCI layout on disk (relative to the module)."},
 		{Name: "base", Type: cty.String, Check: checkBase,

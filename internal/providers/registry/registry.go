@@ -53,7 +53,9 @@ func New(opts Options) Kinds {
 			WorkDir: opts.WorkDir, Caches: caches, Platform: opts.Platform, Sandbox: opts.Sandbox,
 		}),
 		filesystem.Kind: filesystem.New(filesystem.Options{WorkDir: opts.WorkDir, Archives: packages.Archives()}),
-		image.Kind:      image.New(image.Options{WorkDir: opts.WorkDir, Dir: opts.Dir, Caches: caches, OCI: opts.OCI}),
+		image.Kind: image.New(image.Options{
+			WorkDir: opts.WorkDir, Dir: opts.Dir, Caches: caches, Archives: packages.Archives(), OCI: opts.OCI,
+		}),
 	}
 }
 
