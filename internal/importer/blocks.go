@@ -16,6 +16,7 @@ type configuration struct {
 	notes        []Note   // about the whole
 	spacks       []*spackBlock
 	caches       []*cacheBlock
+	cacheNames   map[string]int // how often a name was asked for
 	environments []*environmentBlock
 	targets      []*targetBlock
 	// example asks for a deployment to be sketched in a comment.

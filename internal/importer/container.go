@@ -34,7 +34,7 @@ func (i *spackImport) container(e yamlnode.Entry) {
 			}
 		case "labels":
 			for _, l := range setting.Value.Entries {
-				labels.set(l.Key, text(l.Value.Text))
+				labels.members = append(labels.members, member{key: l.Key, value: text(l.Value.Text)})
 			}
 		case "strip", "depfile", "docker", "singularity":
 			if !isNothing(setting.Value) && setting.Value.Text != "false" {

@@ -1,6 +1,7 @@
 package importer
 
 import (
+	"fmt"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -50,12 +51,18 @@ func parseDefinition(src string) definition {
 	return d
 }
 
+// maxDefinition is how many bytes a definition file may have.
+const maxDefinition = 64 << 10
+
 // importDefinition makes an image of a definition file: the image that it
 // starts from, with what can be said of it without running anything.
 func importDefinition(path string, opts Options) (*configuration, error) {
 	src, err := readFile(path)
 	if err != nil {
 		return nil, err
+	}
+	if len(src) > maxDefinition {
+		return nil, fmt.Errorf("%s has %d bytes; no definition file has more than %d", path, len(src), maxDefinition)
 	}
 	name := label(opts.Name)
 	if opts.Name == "" {

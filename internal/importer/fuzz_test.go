@@ -25,7 +25,7 @@ func importBytes(t *testing.T, name string, src []byte, opts importer.Options) *
 	opts.Dir = filepath.Dir(path)
 	result, err := importer.Import(path, opts)
 	if err != nil {
-		if strings.Contains(err.Error(), "which is a bug") {
+		if strings.Contains(err.Error(), "came of it is refused") {
 			t.Fatal(err)
 		}
 		return nil
@@ -143,7 +143,7 @@ func FuzzImportStackinator(f *testing.F) {
 			if _, diags := hclsyntax.ParseConfig(result.HCL, "x.hcl", hcl.InitialPos); diags.HasErrors() {
 				t.Fatalf("no valid HCL: %v\n%s", diags, result.HCL)
 			}
-		} else if strings.Contains(err.Error(), "which is a bug") {
+		} else if strings.Contains(err.Error(), "came of it is refused") {
 			t.Fatal(err)
 		}
 	})

@@ -116,7 +116,7 @@ func (c *configuration) result(opts Options) (*Result, error) {
 	text := c.render()
 	formatted, diags := config.Format([]byte(text), c.name+".hcl")
 	if diags.HasErrors() {
-		return nil, fmt.Errorf("what was made of it is no valid configuration, which is a bug: %w", diags)
+		return nil, fmt.Errorf("the configuration that came of it is refused: %w", diags)
 	}
 	notes := slices.Clone(c.notes)
 	for _, e := range c.environments {

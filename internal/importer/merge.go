@@ -3,6 +3,7 @@ package importer
 import (
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"esd/internal/spack/manifest"
 	"esd/internal/spack/manifest/yamlnode"
@@ -87,15 +88,22 @@ func merge(high *value, low value) {
 		*high = low
 		return
 	}
+	index := make(map[string]int, len(high.members))
+	for n, m := range high.members {
+		index[m.key] = n
+	}
 	for _, m := range low.members {
-		if high.get(m.key+"::") != nil {
+		if _, overridden := index[m.key+"::"]; overridden {
 			continue
 		}
-		key := m.key
-		if n := len(key); n > 2 && key[n-2:] == "::" && high.get(key[:n-2]) != nil {
-			key = key[:n-2]
+		n, ok := index[m.key]
+		if !ok {
+			n, ok = index[strings.TrimSuffix(m.key, "::")]
 		}
-		have := high.get(key)
+		var have *value
+		if ok {
+			have = &high.members[n].value
+		}
 		switch {
 		case have == nil:
 			high.members = append(high.members, m)

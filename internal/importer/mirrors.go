@@ -164,8 +164,12 @@ func (i *spackImport) cacheURL(url string) (string, string) {
 // cacheName is a label that no cache has yet.
 func (c *configuration) cacheName(name string) string {
 	name = label(name)
-	for n := 2; slices.ContainsFunc(c.caches, func(b *cacheBlock) bool { return b.name == name }); n++ {
-		name = fmt.Sprintf("%s-%d", strings.TrimRight(name, "-0123456789"), n)
+	if c.cacheNames == nil {
+		c.cacheNames = map[string]int{}
+	}
+	c.cacheNames[name]++
+	if n := c.cacheNames[name]; n > 1 {
+		return c.cacheName(fmt.Sprintf("%s-%d", name, n))
 	}
 	return name
 }

@@ -163,6 +163,7 @@ func (s *spacktainer) files() error {
 		return err
 	}
 	files := object()
+	taken := map[string]bool{}
 	for _, e := range section.Entries {
 		if e.Key != "files" {
 			s.lose(s.path, e.Position, "spacktainer:"+e.Name(), "spacktainers has no such setting, as far as is known here")
@@ -178,12 +179,13 @@ func (s *spacktainer) files() error {
 				at = e.Value.Items[n].Position
 			}
 			from, to, ok := strings.Cut(pair, ":")
-			if !ok || !isPlainPath(to) || files.get(to) != nil {
+			if !ok || !isPlainPath(to) || taken[to] {
 				s.lose(s.path, at, "files: "+pair, "a file is written SOURCE:PLACE, with an absolute place that is there once")
 				continue
 			}
 			source := filepath.Join(containersRoot(s.path), "spacktainer", filepath.FromSlash(from))
-			files.set(to, text(pathFor(s.opts.Dir, source)))
+			taken[to] = true
+			files.members = append(files.members, member{key: to, value: text(pathFor(s.opts.Dir, source))})
 			if !exists(source) {
 				s.image.notes = append(s.image.notes, changed(s.path, at, "files: "+pair, "nothing is at %s", pathFor(s.opts.Dir, source)))
 			}

@@ -1,7 +1,6 @@
 package importer
 
 import (
-	"slices"
 	"strings"
 
 	"esd/internal/spack/manifest/yamlnode"
@@ -12,6 +11,7 @@ type stackEnvironment struct {
 	*recipe
 	*converter
 	env    *environmentBlock
+	seen   map[string]bool // specs that are there
 	fields *yamlnode.Node
 }
 
@@ -21,7 +21,7 @@ func (r *recipe) allEnvironments() error {
 		if err := e.Value.Expect(yamlnode.Map, r.environments.Name, "the environment "+e.Key); err != nil {
 			return err
 		}
-		s := &stackEnvironment{recipe: r, converter: c, fields: e.Value, env: &environmentBlock{
+		s := &stackEnvironment{recipe: r, converter: c, fields: e.Value, seen: map[string]bool{}, env: &environmentBlock{
 			name: label(e.Key), spack: r.spacks[0].name, above: r.environments.Above(e.Line),
 		}}
 		if err := s.all(); err != nil {
@@ -81,7 +81,7 @@ func (s *stackEnvironment) specs() error {
 		if n == 0 {
 			m.above = []string{"compilers"}
 		}
-		s.env.specs = append(s.env.specs, m)
+		s.spec(m)
 	}
 	specs := s.fields.Get("specs")
 	if specs.IsScalar() {
@@ -102,7 +102,8 @@ func (s *stackEnvironment) specs() error {
 
 // spec adds a spec unless it is there.
 func (s *stackEnvironment) spec(m member) {
-	if !slices.ContainsFunc(s.env.specs, func(have member) bool { return have.value.text == m.value.text }) {
+	if !s.seen[m.value.text] {
+		s.seen[m.value.text] = true
 		s.env.specs = append(s.env.specs, m)
 	}
 }

@@ -20,6 +20,10 @@ const (
 	MaxSize  = 1 << 20 // bytes
 	MaxDepth = 64      // lists and maps within each other
 	MaxNodes = 200_000 // values, with what aliases stand for
+	// MaxKeys is how many keys a file may have: the time that the parser takes
+	// for a map grows with the square of its keys, 10,000 taking a third of a
+	// second.
+	MaxKeys = 20_000
 )
 
 // File is a file that was read.
@@ -72,7 +76,7 @@ func check(src []byte, name string) error {
 // checkTokens bounds the nesting before the parser, which is recursive, sees
 // the file.
 func checkTokens(tokens token.Tokens, name string) error {
-	flow, entries, line := 0, 0, 0
+	flow, entries, line, keys := 0, 0, 0, 0
 	for _, t := range tokens {
 		if t.Position.Line != line {
 			line, entries = t.Position.Line, 0
@@ -84,6 +88,11 @@ func checkTokens(tokens token.Tokens, name string) error {
 			flow = max(0, flow-1)
 		case token.SequenceEntryType, token.MappingKeyType, token.TagType, token.AnchorType:
 			entries++
+		case token.MappingValueType:
+			keys++
+		}
+		if keys > MaxKeys {
+			return position(t).Errorf(name, "the file has more than %d keys", MaxKeys)
 		}
 		if flow+entries > 4*MaxDepth && entries > MaxDepth || flow > MaxDepth || indent(t) > 64*MaxDepth {
 			return position(t).Errorf(name, "lists and maps are nested more than %d deep", MaxDepth)

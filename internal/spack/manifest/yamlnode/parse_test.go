@@ -82,6 +82,7 @@ func TestMistakesNameTheirPlace(t *testing.T) {
 		"tags without end":                 {strings.Repeat("!!a ", 1<<18), "f.yaml:"},
 		"anchors without end":              {strings.Repeat("&a ", 1<<18), "f.yaml:"},
 		"deeper and deeper":                {deeper(1000), "f.yaml:"},
+		"keys without end":                 {strings.Repeat("a: b\n", yamlnode.MaxKeys+1), "f.yaml:20001:2: the file has more than 20000 keys"},
 		"aliases of aliases (a bomb)":      {bomb(20), "f.yaml:"},
 		"aliases of aliases within limits": {"a: &a [1]\nb: &b [*a, *a]\nc: {", "f.yaml:"},
 	} {
