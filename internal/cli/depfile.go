@@ -9,12 +9,14 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"esd/internal/addr"
 	"esd/internal/view"
 	"esd/internal/workspace"
 )
 
 type depfileCommand struct {
 	*app
+	configOptions
 	lock, output, prefix, generator string
 	format                          format
 	opts                            workspace.DepfileOptions
@@ -27,13 +29,14 @@ func newDepfileCommand(a *app) *cobra.Command {
 		Short: "Write a Makefile that installs a Spack environment package by package",
 		Long: `Writes what spack env depfile writes, without Spack: a Makefile in which each
 concrete package is one call of spack install, after those it depends on. The
-options are Spack's. ENVIRONMENT is the directory of a Spack environment, or its
-spack.lock. With SPECs only packages that match them are installed, and what
+options are Spack's. ENVIRONMENT is the address of an environment of the
+configuration, or the directory of a Spack environment, or its spack.lock. With SPECs only packages that match them are installed, and what
 they need.
 
 Like Spack's, the Makefile knows nothing of what is installed or cached already;
 esd plan does.`,
-		Example: `  esd depfile . > Makefile && make -j16
+		Example: `  esd depfile environment.sim > Makefile && make -j16
+  esd depfile . > Makefile && make -j16
   esd depfile --lock spack.lock --use-buildcache=package:never,dependencies:only
   esd depfile --make-prefix=deps --output=deps.mk environments/sim py-numpy
   esd depfile --format=json environments/sim      the graph, for other programs`,
@@ -43,6 +46,7 @@ esd plan does.`,
 		}),
 	}
 	c.addOptions(cmd)
+	c.addWithPath(cmd)
 	cmd.PreRun = func(cmd *cobra.Command, _ []string) {
 		if cmd.Flags().Changed("make-prefix") || cmd.Flags().Changed("make-target-prefix") {
 			c.opts.Prefix = &c.prefix
@@ -120,9 +124,14 @@ func (c *depfileCommand) read(ctx context.Context, args []string) (workspace.Spa
 }
 
 // environment finds the lock of an environment by the name that was typed.
-func (c *depfileCommand) environment(_ context.Context, name string) (workspace.SpackLock, error) {
-	if _, err := os.Stat(name); err != nil && strings.HasPrefix(name, "environment.") {
-		return workspace.SpackLock{}, usageError(fmt.Errorf("%s is an address, which this command does not know yet; name its spack.lock with --lock FILE", name))
+func (c *depfileCommand) environment(ctx context.Context, name string) (workspace.SpackLock, error) {
+	address, err := addr.Parse(name)
+	if _, missing := os.Stat(name); missing == nil || err != nil || address.Kind != "environment" {
+		return workspace.ReadSpackLock(name)
 	}
-	return workspace.ReadSpackLock(name)
+	w, err := c.open(c.configOptions)
+	if err != nil {
+		return workspace.SpackLock{}, err
+	}
+	return w.EnvironmentLock(ctx, address)
 }
