@@ -113,8 +113,8 @@ func work(p *plan.Plan) []string {
 	return list
 }
 
-// running is what a lock's roots need to run, without what the system provides.
-func running(lock *spacklock.Lock) []*spack.Spec {
+// neededToRun is what a lock's roots need to run, without what the system provides.
+func neededToRun(lock *spacklock.Lock) []*spack.Spec {
 	closure := lock.Specs.Closure(spack.LinkRun, spacklock.Hashes(lock.AllRoots())...)
 	return slices.DeleteFunc(closure, func(s *spack.Spec) bool { return s.External != nil })
 }
@@ -151,7 +151,7 @@ func reference(lock *spacklock.Lock, cached map[spack.Hash]bool) []string {
 			}
 		}
 	}
-	for _, s := range running(lock) {
+	for _, s := range neededToRun(lock) {
 		if !cached[s.Hash] {
 			build(s)
 		}
@@ -183,7 +183,7 @@ func TestOnlyWhatNoCacheHasIsBuiltAndOnlyWhatThatNeedsIsFetched(t *testing.T) {
 func TestAnEnvironmentThatIsWhollyCachedNeedsNothing(t *testing.T) {
 	t.Parallel()
 	dir, lock := simStack(t, simHCL)
-	fill(t, dir, lock, running(lock)...)
+	fill(t, dir, lock, neededToRun(lock)...)
 	p := planStack(t, dir)
 	if len(p.Steps) != 0 || len(p.Changes) != 1 || p.Changes[0].Action != plan.Adopt {
 		t.Errorf("%+v", p.Changes)
@@ -243,7 +243,7 @@ func replaceIn(file, old, replacement string) func(dir string) error {
 func TestAPackageBuiltAtAShorterPrefixIsBuiltAgainAndThePlanSaysWhy(t *testing.T) {
 	t.Parallel()
 	dir, lock := simStack(t, strings.Replace(simHCL, "caches =", "root = \"/opt/a-root-that-is-longer-than-that-of-the-store-of-the-cache\"\n  caches =", 1))
-	fill(t, dir, lock, running(lock)...)
+	fill(t, dir, lock, neededToRun(lock)...)
 	p := planStack(t, dir)
 	for _, c := range p.Changes {
 		if c.Kind == "package" && strings.Contains(c.Address, "/zlib-ng@") {
