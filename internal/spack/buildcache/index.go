@@ -86,20 +86,57 @@ type indexParser struct {
 	text  []byte // of a string with escapes
 }
 
-// parseIndex calls visit for each entry; the record is good until it returns.
-func parseIndex(ctx context.Context, r io.Reader, where string, visit func(*indexRecord) error) error {
-	p := &indexParser{visit: visit, dec: jsontext.NewDecoder(contextReader{ctx, r},
-		jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))}
-	version, found, err := p.document()
+// maxToken is how much of an index may be in memory at once: more than any spec has.
+const maxToken = 16 << 20
+
+func newIndexParser(ctx context.Context, r io.Reader) *indexParser {
+	p := &indexParser{}
+	in := &tokenReader{r: contextReader{ctx, r}}
+	// Names are not looked at twice, which for so many would take as much memory as
+	// they have, and texts are not for showing.
+	p.dec = jsontext.NewDecoder(in, jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
+	in.done = p.dec.InputOffset
+	return p
+}
+
+// tokenReader ends when the decoder reads on and on for one value: it would keep all
+// of that in memory.
+type tokenReader struct {
+	r    io.Reader
+	n    int64
+	done func() int64 // bytes that the decoder is done with
+}
+
+// Read implements io.Reader.
+func (t *tokenReader) Read(p []byte) (int, error) {
+	if t.n-t.done() > maxToken {
+		return 0, fmt.Errorf("%w: a value in the index is larger than %d bytes", ErrInvalid, maxToken)
+	}
+	n, err := t.r.Read(p)
+	t.n += int64(n)
+	return n, err
+}
+
+// explain words what is no JSON.
+func (p *indexParser) explain(where string, err error) error {
 	var syntax *jsontext.SyntacticError
 	switch {
-	case errors.As(err, &syntax):
-		if errors.Is(err, io.ErrUnexpectedEOF) {
-			return invalid(where, nil, "the index is cut short")
-		}
-		return invalid(where, p.dec.UnreadBuffer(), "not an index: %v", syntax.Err)
-	case err != nil:
+	case errors.Is(err, ErrInvalid), !errors.As(err, &syntax):
 		return err
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		return invalid(where, nil, "the index is cut short")
+	}
+	return invalid(where, p.dec.UnreadBuffer(), "not an index: %v", syntax.Err)
+}
+
+// parseIndex calls visit for each entry; the record is good until it returns.
+func parseIndex(ctx context.Context, r io.Reader, where string, visit func(*indexRecord) error) error {
+	p := newIndexParser(ctx, r)
+	p.visit = visit
+	version, found, err := p.document()
+	switch {
+	case err != nil:
+		return p.explain(where, err)
 	case !found:
 		return invalid(where, nil, "it is no index: there are no installs in it")
 	case len(version) != 1 || version < oldestDatabase || version > dbVersion:

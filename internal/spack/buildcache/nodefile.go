@@ -5,7 +5,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -183,7 +182,7 @@ func upgrade(raw []byte, version int) ([]byte, error) {
 // indexNodes calls visit with the text of each spec of an index. The version of the
 // database, which says what the texts are, comes first in all indexes of Spack.
 func indexNodes(ctx context.Context, r io.Reader, where string, visit func(raw []byte, version int) error) error {
-	p := &indexParser{dec: jsontext.NewDecoder(contextReader{ctx, r}, jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))}
+	p := newIndexParser(ctx, r)
 	specfile := 0
 	err := p.object(func(name string) error {
 		if name != "database" {
@@ -204,11 +203,10 @@ func indexNodes(ctx context.Context, r io.Reader, where string, visit func(raw [
 			return p.dec.SkipValue()
 		})
 	})
-	var syntax *jsontext.SyntacticError
-	if errors.As(err, &syntax) {
-		return invalid(where, nil, "not an index: %v", syntax.Err)
+	if err != nil {
+		return p.explain(where, err)
 	}
-	return err
+	return nil
 }
 
 func (p *indexParser) specText(version int, visit func(raw []byte, version int) error) error {

@@ -91,21 +91,30 @@ func (b *registry) read(ctx context.Context, tag string) (Entry, ocispec.Manifes
 	if b.opts.Trust.Mode == signature.Require {
 		return Entry{}, m, fmt.Errorf("%s: %w: Spack signs nothing in registries; use a cache of version 3, or do not demand signatures here", where, signature.ErrUnsigned)
 	}
-	if err := json.Unmarshal(text, &m); err != nil {
-		return Entry{}, m, invalid(where, text, "not a manifest: %v", err)
+	e, err := parseImage(where, text, &m)
+	if err == nil {
+		e.ref = tag
+	}
+	return e, m, err
+}
+
+// parseImage reads the manifest of a package. Its last layer is the archive.
+func parseImage(where string, text []byte, m *ocispec.Manifest) (Entry, error) {
+	if err := json.Unmarshal(text, m); err != nil {
+		return Entry{}, invalid(where, text, "not a manifest: %v", err)
 	}
 	if len(m.Layers) == 0 {
-		return Entry{}, m, invalid(where, nil, "it is no image of a package: there are no layers")
+		return Entry{}, invalid(where, nil, "it is no image of a package: there are no layers")
 	}
-	e := Entry{Layout: OCI, ref: tag}
+	e := Entry{Layout: OCI}
 	for into, d := range map[*Blob]ocispec.Descriptor{&e.Archive: m.Layers[len(m.Layers)-1], &e.SpecBlob: m.Config} {
 		if d.Digest.Validate() != nil || d.Digest.Algorithm() != digest.SHA256 || d.Size < 0 {
-			return Entry{}, m, invalid(where, nil, "digest %q, size %d", abbreviate(d.Digest.String()), d.Size)
+			return Entry{}, invalid(where, nil, "digest %q, size %d", abbreviate(d.Digest.String()), d.Size)
 		}
 		*into = Blob{SHA256: d.Digest.Encoded(), Size: d.Size, MediaType: d.MediaType}
 	}
 	e.annotate(m.Annotations)
-	return e, m, nil
+	return e, nil
 }
 
 func (blob Blob) descriptor() ocispec.Descriptor {

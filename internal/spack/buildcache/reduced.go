@@ -44,8 +44,8 @@ type reducedHeader struct {
 
 const (
 	reducedMagic   = "spkidx\x00\x01" // the last byte is the version of this format
-	maxReduced     = 1 << 30
-	maxPackages    = 10_000_000
+	maxReduced     = 1 << 29
+	maxPackages    = 4_000_000
 	flagInCache    = 1
 	flagExternal   = 2
 	recordDepBytes = len(rawHash{}) + 1
@@ -144,16 +144,23 @@ var errReduced = errors.New("not a copy of an index, of another version, or dama
 
 // parseReduced reads what finish wrote.
 func parseReduced(all []byte) (*reduced, error) {
-	if len(all) < 20 || len(all) > 2*maxReduced || string(all[:8]) != reducedMagic {
+	if len(all) < 20 || len(all) > 2*maxReduced {
 		return nil, errReduced
 	}
 	body, sum := all[:len(all)-4], binary.LittleEndian.Uint32(all[len(all)-4:])
 	if crc32.Checksum(body, castagnoli()) != sum {
 		return nil, errReduced
 	}
+	return parseReducedBody(all)
+}
+
+func parseReducedBody(all []byte) (*reduced, error) {
+	if len(all) < 20 || string(all[:8]) != reducedMagic {
+		return nil, errReduced
+	}
 	header, n := int(binary.LittleEndian.Uint32(all[8:])), int(binary.LittleEndian.Uint32(all[12:]))
-	rest := body[16:]
-	if n > maxPackages || header > len(rest) || len(rest)-header < 24*n {
+	rest := all[16 : len(all)-4]
+	if n < 0 || n > maxPackages || header < 0 || header > len(rest) || len(rest)-header < 24*n {
 		return nil, errReduced
 	}
 	r := &reduced{n: n, all: all}

@@ -42,6 +42,9 @@ func (o S3Options) GoString() string { return "buildcache.S3Options(" + o.String
 // maxSinglePut is the size in bytes up to which S3 takes an object in one request.
 const maxSinglePut = 5 << 30
 
+// maxPages bounds a listing; a page has up to 1,000 names.
+const maxPages = 100_000
+
 // s3Transport is a cache in a bucket, below a prefix.
 type s3Transport struct {
 	bucket, prefix string // prefix is empty or ends with a slash
@@ -270,7 +273,10 @@ func (t *s3Transport) list(ctx context.Context, prefix string, yield func(string
 		return err
 	}
 	pages := s3.NewListObjectsV2Paginator(client, &s3.ListObjectsV2Input{Bucket: &t.bucket, Prefix: t.key(prefix)})
-	for pages.HasMorePages() {
+	for n := 0; pages.HasMorePages(); n++ {
+		if n > maxPages {
+			return fmt.Errorf("%s/%s: %w: the listing does not end", t.location(), prefix, ErrInvalid)
+		}
 		page, err := pages.NextPage(ctx)
 		if err != nil {
 			return t.explain(prefix, err)
