@@ -163,6 +163,10 @@ func (i *definitionImport) copies(s defSection) {
 		if !filepath.IsAbs(source) {
 			source = filepath.Join(filepath.Dir(i.path), source)
 		}
+		if !exists(source) {
+			i.lose(l.line, "%files "+l.text, "nothing is at %s", pathFor(i.dir, source))
+			continue
+		}
 		i.files.set(to, text(pathFor(i.dir, source)))
 	}
 }

@@ -24,7 +24,7 @@ func TestLargeFilesAreReadInTime(t *testing.T) {
 		"mirrors of the same name":   {"spack.yaml", "spack:\n  specs: [a]\n  mirrors:\n" + many("    '%d!': /x\n", 2_000)},
 		"labels":                     {"spack.yaml", "spack:\n  specs: [a]\n  container:\n    labels:\n" + many("      l%d: x\n", 2_000)},
 		"unknown sections":           {"spack.yaml", "spack:\n  specs: [a]\n" + many("  s%d: x\n", 2_000)},
-		"files of a definition":      {"x.def", "Bootstrap: docker\nFrom: a\n%files\n" + many("a /f%d\n", 6_000)},
+		"files of a definition":      {"x.def", "Bootstrap: docker\nFrom: a\n%files\n" + many("x.def /f%d\n", 3_000)},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -184,11 +184,12 @@ func (s *spacktainer) files() error {
 				continue
 			}
 			source := filepath.Join(containersRoot(s.path), "spacktainer", filepath.FromSlash(from))
+			if !exists(source) {
+				s.lose(s.path, at, "files: "+pair, "nothing is at %s", pathFor(s.opts.Dir, source))
+				continue
+			}
 			taken[to] = true
 			files.members = append(files.members, member{key: to, value: text(pathFor(s.opts.Dir, source))})
-			if !exists(source) {
-				s.image.notes = append(s.image.notes, changed(s.path, at, "files: "+pair, "nothing is at %s", pathFor(s.opts.Dir, source)))
-			}
 		}
 	}
 	if !files.isEmpty() {
