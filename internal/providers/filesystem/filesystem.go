@@ -15,6 +15,7 @@ import (
 	"esd/internal/schema"
 	"esd/internal/spack"
 	"esd/internal/spack/store"
+	"esd/internal/state"
 )
 
 // Kind is the kind of the block.
@@ -94,8 +95,20 @@ type treeRef struct {
 	Projection spack.Projection `json:"projection"`
 	// DatabaseVersion is that of a database that has to be made.
 	DatabaseVersion int `json:"database_version"`
-	// Owner names the ledger of the target.
+	// Owner names the ledger of the target in the tree.
 	Owner string `json:"owner"`
+}
+
+// of is the tree of a target that may have been recorded: then its ledger has
+// the name that it had, which outlives a change of the address or of the
+// directory of the configuration.
+func (ref treeRef) of(recorded *state.Object) treeRef {
+	if recorded != nil {
+		if owner := recorded.Attributes.String("owner"); validOwner(owner) {
+			ref.Owner = owner
+		}
+	}
+	return ref
 }
 
 // open opens the install tree.

@@ -15,6 +15,7 @@ import (
 
 // seen is what Observe tells Plan of a tree.
 type seen struct {
+	tree     treeRef
 	standing standing
 	what     string // of something else, what it is
 	version  int    // of the database
@@ -48,6 +49,7 @@ func (p *Provider) Observe(ctx context.Context, req providers.ObserveRequest) (m
 }
 
 func (p *Provider) observe(ctx context.Context, s *spec, recorded *state.Object) (found seen, err error) {
+	found.tree = s.tree.of(recorded)
 	if found.old, err = oldTree(s, recorded); err != nil {
 		return found, err
 	}
@@ -118,12 +120,12 @@ func (found *seen) compare(s *spec, st *store.Store, records *store.Records) {
 }
 
 func (found *seen) readLedger(s *spec, records *store.Records) error {
-	l, ok, err := readLedger(s.tree.Path, s.tree.Owner)
+	l, ok, err := readLedger(found.tree.Path, found.tree.Owner)
 	if err != nil || !ok {
 		return err
 	}
 	found.stale = !slices.Equal(l.Members, hashesOf(s.members))
-	others, err := reserved(s.tree.Path, s.tree.Owner)
+	others, err := reserved(found.tree.Path, found.tree.Owner)
 	if err != nil {
 		return err
 	}
@@ -163,7 +165,7 @@ func observation(o *providers.Object, s *spec, found seen, recorded *state.Objec
 		obs.Problem, obs.NotDrift = "its packages are not noted in "+s.tree.Path+" yet", true
 	default:
 		obs.Key = o.Key
-		obs.Attributes = attributes(s.tree, len(s.members))
+		obs.Attributes = attributes(found.tree, len(s.members))
 	}
 	return obs
 }

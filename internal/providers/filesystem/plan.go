@@ -56,7 +56,7 @@ func (p *Provider) Plan(req providers.PlanRequest) (providers.Planned, error) {
 	s := req.Object.Spec.(*spec)
 	found, looked := req.Observed.Data.(seen)
 	if !looked { // the record was trusted: installing will look
-		found = seen{missing: map[spack.Hash]bool{}}
+		found = seen{tree: s.tree.of(req.Prior), missing: map[spack.Hash]bool{}}
 		for _, m := range s.members {
 			found.missing[m.Spec.Hash] = true
 		}
@@ -100,7 +100,7 @@ func (s *spec) planInstall(req providers.PlanRequest, found seen) (providers.Ste
 	if s.jobs > 0 {
 		step.Resources.CPUs = s.jobs
 	}
-	st := stepSpec{Target: req.Object.Address.String(), Tree: s.tree, Environments: s.environments, Again: req.Replace, Jobs: s.jobs}
+	st := stepSpec{Target: req.Object.Address.String(), Tree: found.tree, Environments: s.environments, Again: req.Replace, Jobs: s.jobs}
 	n := 0
 	for _, m := range s.members {
 		st.Members = append(st.Members, memberRef{m.Spec.Hash, m.Asked, m.environment})
@@ -143,7 +143,7 @@ func (s *spec) download(req providers.PlanRequest, m member, sum int64) int64 {
 }
 
 func (s *spec) planRemove(req providers.PlanRequest, found seen) (providers.Step, stepSpec) {
-	st := stepSpec{Target: req.Object.Address.String(), Tree: s.tree}
+	st := stepSpec{Target: req.Object.Address.String(), Tree: found.tree}
 	for _, m := range s.members {
 		st.Members = append(st.Members, memberRef{m.Spec.Hash, m.Asked, m.environment})
 	}

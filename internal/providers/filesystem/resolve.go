@@ -28,7 +28,7 @@ func (p *Provider) Resolve(_ context.Context, req providers.ResolveRequest) (*pr
 		Title: "install tree " + req.Address.Name,
 	}
 	s.tree.Path = inDir(req.ModuleDir, values.String("path"))
-	s.tree.Owner = p.owner(req)
+	s.tree.Owner = providers.ShortDigest(p.opts.WorkDir + "\x00" + req.Address.String())
 	if err := p.checkPlace(s.tree.Path); err != nil {
 		return o, hcl.Diagnostics{problem(req, "Not a place for an install tree", err.Error(), "path")}
 	}
@@ -41,17 +41,6 @@ func (p *Provider) Resolve(_ context.Context, req providers.ResolveRequest) (*pr
 	}
 	o.Attributes = exported(req, s, o.Key)
 	return o, diags
-}
-
-// owner names the ledger of a target in the tree: as it was recorded, so that
-// it outlives a change of the address or of the directory, or else after both.
-func (p *Provider) owner(req providers.ResolveRequest) string {
-	if req.Recorded != nil {
-		if owner := req.Recorded.Attributes.String("owner"); validOwner(owner) {
-			return owner
-		}
-	}
-	return providers.ShortDigest(p.opts.WorkDir + "\x00" + req.Address.String())
 }
 
 // resolvePackages collects what the environments need to run; false if one of
