@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"hash/fnv"
 	"io"
-	"maps"
 	"math/bits"
 	"slices"
 	"strings"
@@ -66,51 +65,62 @@ func room(baseLayers int) int { return min(maxPackageLayers, maxLayers-2-baseLay
 //
 // The content key of a package covers what it depends on. So of two packages
 // the one that more of the others need changes less often, and when it does,
-// they change with it. The packages that are needed by the fewest have layers
-// of their own; the rest, in that order, share layers. These begin at the
-// packages whose names have the smallest hashes: one more package moves at
-// most one boundary, and a package that changes moves none.
+// they change with it. Those that the fewest need have layers of their own; the
+// rest share.
+//
+// Layers must stay the same as far as their packages do. So the packages that
+// share are ordered by how many others they need, which cannot change without
+// their keys, and layers begin at those whose names have the smallest hashes:
+// one more package moves at most one boundary. How many need a package does
+// change when another one is added, and so counts by its magnitude only.
 //
 // What changes least lies lowest, because engines unpack anew whatever lies
 // upon a layer that changed. An image of a few recipes keeps the order of their
 // addresses.
 func arrange(parts []part, limit int, compression string) []layer {
 	limit = max(limit, 1)
-	inOrder := slices.Clone(parts)
-	if len(parts) > limit || slices.ContainsFunc(parts, func(p part) bool { return p.Hash != "" }) {
-		dependents := countDependents(parts)
-		order := make([]int, len(parts))
-		for i := range order {
-			order[i] = i
+	var out []layer
+	if len(parts) <= limit && !slices.ContainsFunc(parts, func(p part) bool { return p.Hash != "" }) {
+		for _, p := range parts {
+			out = append(out, layerOf([]part{p}, compression))
 		}
-		slices.SortFunc(order, func(a, b int) int {
-			return cmp.Or(cmp.Compare(dependents[b], dependents[a]), strings.Compare(parts[a].name, parts[b].name),
-				strings.Compare(parts[a].Title, parts[b].Title), strings.Compare(parts[a].Prefix, parts[b].Prefix))
-		})
-		for i, at := range order {
-			inOrder[i] = parts[at]
-		}
+		return out
 	}
 	alone := len(parts)
 	if len(parts) > limit {
 		alone = limit - limit*2/5
 	}
-	shared := inOrder[:len(inOrder)-alone]
-	var out []layer
+	order := rank(parts)
+	shared := order[:len(order)-alone]
+	slices.SortFunc(shared, func(a, b ranked) int {
+		return cmp.Or(cmp.Compare(a.dependencies, b.dependencies), a.compareNames(b))
+	})
 	for _, group := range cut(shared, limit-alone) {
 		out = append(out, layerOf(group, compression))
 	}
-	for _, p := range inOrder[len(shared):] {
-		out = append(out, layerOf([]part{p}, compression))
+	for _, p := range order[len(shared):] {
+		out = append(out, layerOf([]part{p.part}, compression))
 	}
 	return out
 }
 
-// countDependents tells for each part how many others need it, directly or not.
-func countDependents(parts []part) []int {
+// ranked is a part and its place among the others.
+type ranked struct {
+	part
+	magnitude    int // of the number of parts that need it: 0, 1, 2 to 3, 4 to 7, …
+	dependencies int // how many it needs
+}
+
+func (r ranked) compareNames(o ranked) int {
+	return cmp.Or(strings.Compare(r.name, o.name), strings.Compare(r.Title, o.Title), strings.Compare(r.Prefix, o.Prefix))
+}
+
+// rank orders parts so that what most others need comes first, and nothing
+// before what it needs.
+func rank(parts []part) []ranked {
 	const word = bits.UintSize
 	width := (len(parts) + word - 1) / word
-	needs := make([][]uint, len(parts)) // what each part needs, a bit for each
+	needs := make([][]uint, len(parts)) // what each needs, directly or not, a bit for each
 	var visit func(i int) []uint
 	visit = func(i int) []uint {
 		if needs[i] != nil {
@@ -126,36 +136,48 @@ func countDependents(parts []part) []int {
 		}
 		return set
 	}
-	counts := make([]int, len(parts))
+	dependents := make([]int, len(parts))
+	order := make([]ranked, len(parts))
 	for i := range parts {
+		order[i].part = parts[i]
 		for w, b := range visit(i) {
+			order[i].dependencies += bits.OnesCount(b)
 			for ; b != 0; b &= b - 1 {
-				counts[w*word+bits.TrailingZeros(b)]++
+				dependents[w*word+bits.TrailingZeros(b)]++
 			}
 		}
 	}
-	return counts
+	for i, n := range dependents {
+		order[i].magnitude = bits.Len(uint(n))
+	}
+	slices.SortFunc(order, func(a, b ranked) int {
+		return cmp.Or(cmp.Compare(b.magnitude, a.magnitude), cmp.Compare(a.dependencies, b.dependencies), a.compareNames(b))
+	})
+	return order
 }
 
 // cut divides a sequence into n groups, or into single parts if it is shorter.
-func cut(parts []part, n int) [][]part {
+func cut(parts []ranked, n int) [][]part {
 	if len(parts) == 0 {
 		return nil
 	}
 	starts := make([]int, 0, len(parts))
-	for i := range parts[1:] {
-		starts = append(starts, i+1)
+	hashes := make([]uint32, len(parts))
+	for i, p := range parts {
+		hashes[i] = boundary(p.name)
+		if i > 0 {
+			starts = append(starts, i)
+		}
 	}
-	slices.SortFunc(starts, func(a, b int) int {
-		return cmp.Or(cmp.Compare(boundary(parts[a].name), boundary(parts[b].name)), cmp.Compare(a, b))
-	})
+	slices.SortFunc(starts, func(a, b int) int { return cmp.Or(cmp.Compare(hashes[a], hashes[b]), cmp.Compare(a, b)) })
 	starts = starts[:min(len(starts), n-1)]
 	slices.Sort(starts)
-	var groups [][]part
-	from := 0
-	for _, to := range append(starts, len(parts)) {
-		groups = append(groups, parts[from:to])
-		from = to
+	groups := make([][]part, 1, n)
+	for i, p := range parts {
+		if len(starts) > 0 && starts[0] == i {
+			groups, starts = append(groups, nil), starts[1:]
+		}
+		groups[len(groups)-1] = append(groups[len(groups)-1], p.part)
 	}
 	return groups
 }
@@ -198,13 +220,4 @@ func layerOf(group []part, compression string) layer {
 	}
 	l.Key, _ = key.Sum()
 	return l
-}
-
-// keysOf lists the content keys of layers, each once.
-func keysOf(layers []layer) []string {
-	set := make(map[string]bool, len(layers))
-	for _, l := range layers {
-		set[l.Key] = true
-	}
-	return slices.Sorted(maps.Keys(set))
 }
