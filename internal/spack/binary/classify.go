@@ -6,8 +6,6 @@ import (
 	"errors"
 	"io"
 	"unicode/utf8"
-
-	"esd/internal/spack/relocate"
 )
 
 // fileType is what relocation takes a file for.
@@ -23,12 +21,22 @@ const (
 // binary_distribution.py does: ELF and Mach-O by their magic numbers; text is
 // what is UTF-8 throughout, or has no control character at all if it is taken
 // for Latin 1.
-func classify(r io.ReaderAt, size int64) (fileType, error) {
-	if size < 8 {
-		return typeUnknown, nil
+func classify(b []byte) fileType {
+	switch {
+	case len(b) < 8:
+		return typeUnknown
+	case isBinary(b):
+		return typeBinary
+	case utf8.Valid(b), !hasControl(b):
+		return typeText
 	}
+	return typeUnknown
+}
+
+// classifyStream is classify for files of any size, and not short ones.
+func classifyStream(r io.ReaderAt, size int64) (fileType, error) {
 	var magic [8]byte
-	if _, err := r.ReadAt(magic[:], 0); err != nil && !errors.Is(err, io.EOF) {
+	if _, err := r.ReadAt(magic[:], 0); err != nil {
 		return typeUnknown, err
 	}
 	if isBinary(magic[:]) {
@@ -99,9 +107,4 @@ func hasControl(b []byte) bool {
 		}
 	}
 	return false
-}
-
-// mentions reports whether a text has to be relocated.
-func mentions(f *relocate.Finder, r io.ReaderAt, size int64) (bool, error) {
-	return f.InText(io.NewSectionReader(r, 0, size))
 }

@@ -9,68 +9,91 @@ import (
 	"path"
 	"strings"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
-// disk is a store in a directory. All access goes through os.Root, so the
-// kernel's path resolution cannot leave it even if the checks of the unpacker
-// had a hole.
+// disk is a store in a directory. Each directory on the way is opened by itself
+// and never through a link, so nothing gets outside even if the checks of the
+// unpacker had a hole.
+//
+// Files are made by system calls: package os would register each with the
+// poller and take two calls more, a third of what a small file costs.
 type disk struct {
 	root *os.Root
+	top  *os.File  // root again
 	dirs []openDir // down to the one that was written to last
 	buf  []byte
 	// chmod tells that modes have to be set after creation, because of the umask
-	// or the file system; found out with the first file.
-	chmod, knowsChmod bool
+	// or the file system; found out with the first of each mode.
+	chmod   bool
+	checked map[fs.FileMode]bool
 }
 
 type openDir struct {
 	name string // one path element
-	root *os.Root
+	fd   int
 }
 
 const copyBuffer = 256 << 10
 
 func newDisk(dir string) (*disk, error) {
 	root, err := os.OpenRoot(dir)
-	return &disk{root: root, buf: make([]byte, copyBuffer)}, err
+	if err != nil {
+		return nil, err
+	}
+	top, err := root.Open(".")
+	if err != nil {
+		root.Close()
+		return nil, err
+	}
+	return &disk{root: root, top: top, buf: make([]byte, copyBuffer), checked: map[fs.FileMode]bool{}}, nil
 }
 
 func (d *disk) close() {
-	for _, o := range d.dirs {
-		o.root.Close()
-	}
-	d.dirs = nil
+	d.closeFrom(0)
+	d.top.Close()
 	d.root.Close()
+}
+
+func (d *disk) closeFrom(depth int) {
+	for _, o := range d.dirs[depth:] {
+		unix.Close(o.fd)
+	}
+	d.dirs = d.dirs[:depth]
 }
 
 // at gives the directory of that name, keeping those on the way open: members
 // of one directory come one after the other.
-func (d *disk) at(name string) (*os.Root, error) {
+func (d *disk) at(name string) (fd int, err error) {
+	fd = int(d.top.Fd())
 	if name == "" {
-		return d.root, nil
+		return fd, nil
 	}
-	parts := strings.Split(name, "/")
-	same := 0
-	for same < len(d.dirs) && same < len(parts) && d.dirs[same].name == parts[same] {
-		same++
-	}
-	for _, o := range d.dirs[same:] {
-		o.root.Close()
-	}
-	d.dirs = d.dirs[:same]
-	dir := d.root
-	if same > 0 {
-		dir = d.dirs[same-1].root
-	}
-	for _, part := range parts[same:] {
-		next, err := dir.OpenRoot(part)
-		if err != nil {
-			return nil, err
+	depth := 0
+	for part := range strings.SplitSeq(name, "/") {
+		if depth == len(d.dirs) || d.dirs[depth].name != part {
+			d.closeFrom(depth)
+			fd, err = openat(fd, part, unix.O_RDONLY|unix.O_DIRECTORY, 0)
+			if err != nil {
+				return -1, err
+			}
+			d.dirs = append(d.dirs, openDir{part, fd})
 		}
-		d.dirs = append(d.dirs, openDir{part, next})
-		dir = next
+		fd = d.dirs[depth].fd
+		depth++
 	}
-	return dir, nil
+	return fd, nil
+}
+
+// openat opens something in a directory, which is not a link.
+func openat(dir int, name string, flags int, mode fs.FileMode) (fd int, err error) {
+	for {
+		fd, err = unix.Openat(dir, name, flags|unix.O_NOFOLLOW|unix.O_CLOEXEC, uint32(mode))
+		if !errors.Is(err, unix.EINTR) {
+			return fd, os.NewSyscallError("openat", err)
+		}
+	}
 }
 
 func (d *disk) dir(name string) error {
@@ -78,13 +101,20 @@ func (d *disk) dir(name string) error {
 	if err != nil {
 		return err
 	}
-	if err := dir.Mkdir(path.Base(name), modeDir); err != nil {
-		return err
+	base := path.Base(name)
+	if err := unix.Mkdirat(dir, base, uint32(modeDir)); err != nil {
+		return os.NewSyscallError("mkdirat", err)
 	}
-	if !d.chmod && d.knowsChmod {
+	// The umask says the same to directories and executables.
+	if d.checked[modeExecutable] && !d.chmod {
 		return nil
 	}
-	return dir.Chmod(path.Base(name), modeDir)
+	fd, err := openat(dir, base, unix.O_RDONLY|unix.O_DIRECTORY, 0)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(fd)
+	return d.setMode(fd, modeDir)
 }
 
 // epoch is the modification time of everything, as in the archive.
@@ -96,40 +126,58 @@ func (d *disk) file(name string, mode fs.FileMode, size int64, body io.Reader) e
 		return err
 	}
 	base := path.Base(name)
-	f, err := dir.OpenFile(base, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
+	fd, err := openat(dir, base, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL, mode)
 	if err != nil {
 		return err
 	}
-	n, err := io.CopyBuffer(onlyWriter{f}, body, d.buf)
+	n, err := io.CopyBuffer(fdWriter(fd), body, d.buf)
 	if err == nil && n != size {
 		err = io.ErrUnexpectedEOF
 	}
 	if err == nil {
-		err = d.setMode(f, mode)
+		err = d.setMode(fd, mode)
 	}
-	if closeErr := f.Close(); err == nil {
-		err = closeErr
+	if closeErr := unix.Close(fd); err == nil && !errors.Is(closeErr, unix.EINTR) {
+		err = os.NewSyscallError("close", closeErr)
 	}
 	if err != nil {
 		return err
 	}
-	return dir.Chtimes(base, time.Time{}, epoch())
+	// The access time stays, for places where files are removed that nobody has
+	// read for long.
+	times := []unix.Timespec{{Nsec: unix.UTIME_OMIT}, {}}
+	return os.NewSyscallError("utimensat", unix.UtimesNanoAt(dir, base, times, unix.AT_SYMLINK_NOFOLLOW))
 }
 
-// setMode gives a new file its mode where the umask took something away.
-func (d *disk) setMode(f *os.File, mode fs.FileMode) error {
-	if !d.knowsChmod || mode == modeExecutable && !d.chmod {
-		info, err := f.Stat()
-		if err != nil {
-			return err
+// fdWriter writes to an open file.
+type fdWriter int
+
+// Write implements io.Writer.
+func (fd fdWriter) Write(p []byte) (n int, err error) {
+	for n < len(p) {
+		m, err := unix.Write(int(fd), p[n:])
+		n += max(m, 0)
+		if err != nil && !errors.Is(err, unix.EINTR) {
+			return n, os.NewSyscallError("write", err)
 		}
-		d.chmod = d.chmod || info.Mode().Perm() != mode
-		d.knowsChmod = true
+	}
+	return n, nil
+}
+
+// setMode gives something new its mode where the umask took something away.
+func (d *disk) setMode(fd int, mode fs.FileMode) error {
+	if !d.checked[mode] {
+		var st unix.Stat_t
+		if err := unix.Fstat(fd, &st); err != nil {
+			return os.NewSyscallError("fstat", err)
+		}
+		d.chmod = d.chmod || fs.FileMode(st.Mode)&fs.ModePerm != mode
+		d.checked[mode] = true
 	}
 	if !d.chmod {
 		return nil
 	}
-	return f.Chmod(mode)
+	return os.NewSyscallError("fchmod", unix.Fchmod(fd, uint32(mode)))
 }
 
 func (d *disk) symlink(name, target string) error {
@@ -137,7 +185,7 @@ func (d *disk) symlink(name, target string) error {
 	if err != nil {
 		return err
 	}
-	return dir.Symlink(target, path.Base(name))
+	return os.NewSyscallError("symlinkat", unix.Symlinkat(target, dir, path.Base(name)))
 }
 
 func (d *disk) hardLink(name, old string) error {

@@ -117,7 +117,7 @@ func fillDir(ctx context.Context, archive io.Reader, dir string, req *Request) (
 		return Installed{}, err
 	}
 	if !req.NoSync {
-		return result, syncTree(d.root)
+		return result, syncTree(d.top)
 	}
 	return result, nil
 }

@@ -8,9 +8,11 @@ import (
 	"fmt"
 	"io"
 	"path"
+	"slices"
 	"strings"
 
 	"esd/internal/archive"
+	"esd/internal/spack"
 )
 
 // Prefix gives the install prefix that an archive was made of, from its first
@@ -18,8 +20,10 @@ import (
 // 8 KiB are nearly always enough, padded stores included.
 func Prefix(r io.Reader) (string, error) {
 	const most = 16 << 20 // of the tar: who has not said by then never will
-	plain, err := decompress(bufio.NewReader(r))
-	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+	source := bufio.NewReader(r)
+	plain, err := decompress(source)
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) ||
+		errors.Is(err, archive.ErrFormat) && source.Buffered() < len("\xfd7zXZ\x00") {
 		return "", ErrNotEnough
 	}
 	if err != nil {
@@ -71,6 +75,8 @@ func (l *locator) see(name string, isDir bool) (found bool, err error) {
 	case isDir && (last == "" || dir == last):
 		l.chain = append(l.chain, name)
 		return false, nil
+	case l.named() != "" && strings.HasPrefix(name, l.named()+"/"):
+		l.prefix = l.named()
 	case !isDir && dir != "" && dir == last:
 		l.prefix = dir
 	default:
@@ -78,6 +84,18 @@ func (l *locator) see(name string, isDir bool) (found bool, err error) {
 			archive.ErrFormat, short(name))
 	}
 	return true, nil
+}
+
+// named gives the deepest directory whose name ends in a hash, as those of
+// packages usually do.
+func (l *locator) named() string {
+	for _, dir := range slices.Backward(l.chain) {
+		base := path.Base(dir)
+		if at := len(base) - spack.HashLength; at > 1 && base[at-1] == '-' && spack.Hash(base[at:]).Valid() {
+			return dir
+		}
+	}
+	return ""
 }
 
 // parent gives the directory of a clean name; "" is the root.

@@ -2,6 +2,7 @@ package binary
 
 import (
 	"bufio"
+	"bytes"
 	"cmp"
 	"context"
 	"crypto/sha256"
@@ -76,6 +77,7 @@ type packer struct {
 	first  map[inode]string // the name of files that have several
 	files  int
 	buf    []byte
+	small  bytes.Buffer // the last small file
 }
 
 type inode struct{ dev, ino uint64 }
@@ -245,40 +247,52 @@ func (p *packer) file(rel string) error {
 		}
 		p.first[id] = h.name
 	}
-	if err := p.classify(rel, f, info.Size()); err != nil {
-		return err
-	}
-	return p.content(h, f)
+	return p.regular(rel, h, f)
 }
 
-// classify writes down what a file needs when it is relocated.
-func (p *packer) classify(rel string, f io.ReaderAt, size int64) error {
+// regular writes a file, and writes down what it needs when it is relocated.
+// Small files are read once.
+func (p *packer) regular(rel string, h tarHeader, f io.ReaderAt) error {
+	content := io.NewSectionReader(f, 0, h.size+1)
 	if strings.HasPrefix(rel, ".spack/") {
-		return nil
+		return p.content(h, content)
 	}
-	kind, err := classify(f, size)
+	if h.size <= smallText {
+		p.small.Reset()
+		if _, err := p.small.ReadFrom(content); err != nil {
+			return err
+		}
+		data := p.small.Bytes()
+		kind := classify(data)
+		p.list(rel, kind, kind == typeText && p.finder.InText(data))
+		return p.content(h, bytes.NewReader(data))
+	}
+	kind, err := classifyStream(f, h.size)
+	found := false
+	if err == nil && kind == typeText {
+		found, err = p.finder.InTextStream(io.NewSectionReader(f, 0, h.size))
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %w", rel, err)
+	}
+	p.list(rel, kind, found)
+	return p.content(h, content)
+}
+
+func (p *packer) list(rel string, kind fileType, found bool) {
 	switch {
-	case err != nil:
-		return err
 	case kind == typeBinary:
 		p.meta.Binaries = append(p.meta.Binaries, rel)
-	case kind == typeText:
-		found, err := mentions(p.finder, f, size)
-		if err != nil {
-			return fmt.Errorf("%s: %w", rel, err)
-		}
-		if found {
-			p.meta.Texts = append(p.meta.Texts, rel)
-		}
+	case kind == typeText && found:
+		p.meta.Texts = append(p.meta.Texts, rel)
 	}
-	return nil
 }
 
 func (p *packer) content(h tarHeader, r io.Reader) error {
 	if err := p.tar.header(h); err != nil {
 		return err
 	}
-	n, err := io.CopyBuffer(onlyWriter{p.tar.w}, contextReader{p.ctx, io.LimitReader(r, h.size+1)}, p.buf)
+	n, err := io.CopyBuffer(onlyWriter{p.tar.w}, contextReader{p.ctx, r}, p.buf)
 	p.tar.size += n
 	if err == nil && n != h.size {
 		err = fmt.Errorf("%s changed its size while it was read; is something still writing it?", h.name)

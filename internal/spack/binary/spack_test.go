@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -26,7 +25,11 @@ func lab(t testing.TB) string {
 	if env == "" {
 		t.Skip("ESD_TEST_SPACK is not set: no archives of a real Spack to compare with")
 	}
-	return filepath.Dir(env)
+	lab := filepath.Dir(env)
+	if _, err := os.Stat(filepath.Join(lab, "caches")); err != nil {
+		t.Skipf("no build caches beside ESD_TEST_SPACK: %v", err)
+	}
+	return lab
 }
 
 // storeIndex is what Spack's database says of a store.
@@ -219,7 +222,7 @@ func diffTrees(want, got map[string]string) []string {
 }
 
 // spackInstall lets Spack install everything of a cache into a root.
-func spackInstall(t *testing.T, env, toy, cache, root string, padding int) {
+func spackInstall(t *testing.T, env, toy, cache, root string, padding int, suffix ...string) {
 	t.Helper()
 	lab := filepath.Dir(env)
 	conf := t.TempDir()
@@ -230,7 +233,7 @@ func spackInstall(t *testing.T, env, toy, cache, root string, padding int) {
 			t.Fatal(err)
 		}
 	}
-	script := `. "$0" && cp -r "$1" "$2/env" && spack -C "$2" -e "$2/env" install --use-buildcache=only --only-concrete --no-add --no-check-signature </dev/null`
+	script := `. "$0" && cp -r "$1" "$2/env" && spack -C "$2" -e "$2/env" install --use-buildcache=only --only-concrete --no-add --no-check-signature </dev/null ` + strings.Join(suffix, " ")
 	cmd := exec.Command("bash", "-c", script, env, filepath.Join(lab, toy), conf)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("spack install: %v\n%s", err, out)
@@ -316,5 +319,3 @@ func compareLayer(t testing.TB, data []byte, req Request) {
 		t.Errorf("the layer of %s is not the one of its install", req.Spec.ID())
 	}
 }
-
-var _ io.Reader

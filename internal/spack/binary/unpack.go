@@ -58,13 +58,13 @@ type unpacker struct {
 	prefix string // of the archive, without the leading slash; "" until it is known
 	locate locator
 	kinds  map[string]kind
-	early  []string // directories above the prefix
 	meta   []byte
 	files  int
+	head   []byte // of the executable at hand
 }
 
 func newUnpacker(ctx context.Context, limits archive.Limits, s store) *unpacker {
-	return &unpacker{ctx: ctx, budget: newBudget(limits), store: s, kinds: map[string]kind{"": kindDir}}
+	return &unpacker{ctx: ctx, budget: newBudget(limits), store: s, kinds: map[string]kind{"": kindDir}, head: make([]byte, relocate.ShebangHead)}
 }
 
 // run reads all of r: the archive, and what follows it, so that a reader that
@@ -244,14 +244,30 @@ func (x *unpacker) file(name string, h *tar.Header, body io.Reader) error {
 		x.meta, body = data, bytes.NewReader(data)
 	}
 	if mode == modeExecutable {
-		head := make([]byte, min(h.Size, relocate.ShebangHead))
+		head := x.head[:min(h.Size, relocate.ShebangHead)]
 		if _, err := io.ReadFull(body, head); err != nil {
 			return err
 		}
 		x.kinds[name] = scriptKind(head)
-		body = io.MultiReader(bytes.NewReader(head), body)
+		body = &headReader{head, body}
 	}
 	return x.store.file(name, mode, h.Size, body)
+}
+
+// headReader gives back what was read ahead. (io.MultiReader would bring a
+// buffer of its own.)
+type headReader struct {
+	head []byte
+	r    io.Reader
+}
+
+func (h *headReader) Read(p []byte) (int, error) {
+	if len(h.head) == 0 {
+		return h.r.Read(p)
+	}
+	n := copy(p, h.head)
+	h.head = h.head[n:]
+	return n, nil
 }
 
 // scriptKind tells from its head what an executable is.

@@ -192,3 +192,89 @@ func TestRefusesToGrowWhatCarriesSomethingAtItsEnd(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+// recorded is a library that was built once: prefix and strings as in the tests
+// of package binary.
+func recorded(t testing.TB, name string) []byte {
+	t.Helper()
+	data, err := os.ReadFile(filepath.Join("testdata", name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data
+}
+
+const recordedPrefix = "/opt/old/store/linux-x86_64/toy-1.0-abcdefghijklmnopqrstuvwxyz234567"
+
+func TestALibraryWithoutNotesGetsNewHeaders(t *testing.T) {
+	t.Parallel()
+	m := mapOf(t, recordedPrefix, "/a/prefix/that/is/much"+recordedPrefix)
+	b := &Buffer{recorded(t, "librpath.so")}
+	old := int64(len(b.Data))
+	size, changed, err := m.Binary("lib", b, old)
+	if err != nil || !changed || size != int64(len(b.Data)) || size <= old {
+		t.Fatal(size, changed, err)
+	}
+	f, err := elf.NewFile(bytes.NewReader(b.Data))
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := f.DynString(elf.DT_RUNPATH)
+	if err != nil || len(got) != 1 || got[0] != "/a/prefix/that/is/much"+recordedPrefix+"/lib" {
+		t.Errorf("the RUNPATH is %q: %v", got, err)
+	}
+	if soname, err := f.DynString(elf.DT_SONAME); err != nil || soname[0] != "librpath.so" {
+		t.Errorf("the name is %q: %v", soname, err)
+	}
+	last := f.Progs[0]
+	for _, p := range f.Progs {
+		if p.Type == elf.PT_LOAD {
+			if p.Vaddr < last.Vaddr {
+				t.Error("segments are out of order")
+			}
+			last = p
+		}
+	}
+	if last.Vaddr%last.Align != last.Off%last.Align || int64(last.Off+last.Filesz) != size {
+		t.Errorf("the last segment is %+v", last.ProgHeader)
+	}
+}
+
+func FuzzBinary(f *testing.F) {
+	f.Add(recorded(f, "libtoy.so"), true)
+	f.Add(recorded(f, "librpath.so"), false)
+	f.Add([]byte(recordedPrefix+"\x00"), true)
+	f.Fuzz(func(t *testing.T, data []byte, longer bool) {
+		to := "/n"
+		if longer {
+			to = "/a/prefix/that/is/much" + recordedPrefix
+		}
+		m := mapOf(t, recordedPrefix, to)
+		b := &Buffer{bytes.Clone(data)}
+		size, changed, err := m.Binary("f", b, int64(len(data)))
+		if err != nil {
+			return
+		}
+		if size != int64(len(b.Data)) || !changed && !bytes.Equal(b.Data, data) {
+			t.Fatalf("size %d of %d, changed %v", size, len(b.Data), changed)
+		}
+	})
+}
+
+func BenchmarkBinary(b *testing.B) {
+	data := bytes.Repeat(recorded(b, "libtoy.so"), 4000)
+	m, err := New([]Replacement{{recordedPrefix, "/o/toy-1.0-abcdefghijklmnopqrstuvwxyz234567"}, {"/opt/old/store", "/o"}})
+	if err != nil {
+		b.Fatal(err)
+	}
+	for name, content := range map[string][]byte{"few-prefixes": make([]byte, len(data)), "many-prefixes": data} {
+		b.Run(name, func(b *testing.B) {
+			b.SetBytes(int64(len(content)))
+			for b.Loop() {
+				if _, _, err := m.Binary("f", &Buffer{content}, int64(len(content))); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}

@@ -94,4 +94,11 @@ func (r Replacement) inString(name string, old []byte, suffix int, terminated bo
 	return nil, &CannotShrinkStringError{File: name, Old: r.Old, New: r.New, String: string(bytes.TrimSuffix(old, []byte{0}))}
 }
 
+// StringFits tells whether a prefix can be replaced wherever it is in a C
+// string, without looking at any.
+func StringFits(old, new string) bool {
+	shorter := len(old) - len(new)
+	return shorter > suffixSafety || shorter >= 0 && tail(old, suffixSafety) == tail(new, suffixSafety)
+}
+
 func tail(s string, n int) string { return s[max(0, len(s)-n):] }

@@ -149,18 +149,24 @@ func NewFinder(prefixes []string) (*Finder, error) {
 func (f *Finder) Starts(s string) bool { return f.f.matchAt([]byte(s)) != none }
 
 // InText reports whether a text has a prefix that [Map.Text] would replace.
-func (f *Finder) InText(src io.Reader) (bool, error) {
-	found := false
-	err := f.f.pieces(src, func(piece []byte) (bool, error) {
-		s := f.f.in(piece)
-		for from := 0; !found; {
-			at, _ := s.next(from)
-			if at < 0 {
-				break
-			}
-			found = beginsPath(piece, at)
-			from = at + 1
+func (f *Finder) InText(b []byte) bool {
+	s := f.f.in(b)
+	for from := 0; ; {
+		at, _ := s.next(from)
+		if at < 0 {
+			return false
 		}
+		if beginsPath(b, at) {
+			return true
+		}
+		from = at + 1
+	}
+}
+
+// InTextStream is InText for texts of any size.
+func (f *Finder) InTextStream(src io.Reader) (found bool, err error) {
+	err = f.f.pieces(src, func(piece []byte) (bool, error) {
+		found = f.InText(piece)
 		return !found, nil
 	})
 	return found, err
