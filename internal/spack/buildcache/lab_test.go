@@ -2,13 +2,17 @@ package buildcache
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
+	"errors"
 	"io"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -303,6 +307,110 @@ func (l lab) signer(t *testing.T) *signature.Signer {
 		t.Fatal(err)
 	}
 	return s
+}
+
+// newRegistryProgram starts a real registry.
+func newRegistryProgram(t *testing.T) string {
+	t.Helper()
+	program, err := exec.LookPath("docker-registry")
+	if err != nil {
+		t.Skip("docker-registry is not installed")
+	}
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	address := listener.Addr().String()
+	listener.Close()
+	config := filepath.Join(t.TempDir(), "config.yml")
+	text := "version: 0.1\nlog: {level: error, accesslog: {disabled: true}}\nstorage: {filesystem: {rootdirectory: " + t.TempDir() +
+		"}, delete: {enabled: true}}\nhttp: {addr: '" + address + "'}\n"
+	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	cmd := exec.CommandContext(ctx, program, "serve", config)
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { cancel(); _ = cmd.Wait() })
+	for range 200 {
+		if conn, err := net.Dial("tcp", address); err == nil {
+			conn.Close()
+			return address
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	t.Fatal("the registry does not start")
+	return ""
+}
+
+func TestRegistriesAreSharedWithRealSpack(t *testing.T) {
+	t.Parallel()
+	l := realSpack(t, "ESD_TEST_SPACK")
+	url := "oci+http://" + newRegistryProgram(t) + "/toys"
+	ours := mustOpen(t, url, Options{})
+	entries := l.copyAll(t, ours, "v3")
+	l.install(t, "12", url, false)
+	// "spack buildcache list" reads no index over oci+http, not even its own
+	// (get_index_fetcher knows the scheme oci only), so indexes are compared.
+	// Spack's own index of what we pushed is ours, and it pushes beside it.
+	_, before := readIndex(t, ours)
+	l.run(t, "spack -C "+l.scope(t, url, false, t.TempDir())+" buildcache update-index "+url+" </dev/null")
+	version, after := readIndex(t, ours)
+	if diff := cmp.Diff(before, after); diff != "" || version != dbVersion {
+		t.Errorf("version %s, -ours +Spack's:\n%s", version, diff)
+	}
+	theirs := url + "/pushed"
+	l.run(t, "spack -e "+filepath.Join(filepath.Dir(l.env), "env-toy12")+" -c config:install_tree:root:"+filepath.Join(filepath.Dir(l.env), "store12")+
+		" buildcache push --unsigned --update-index "+theirs+" </dev/null")
+	c := mustOpen(t, theirs, Options{})
+	if findings, err := c.Check(t.Context(), CheckOptions{Archives: true}); err != nil || len(findings) != 0 {
+		t.Errorf("what Spack pushed: %v, %v", findings, err)
+	}
+	pushed, err := c.List(t.Context())
+	if err != nil || len(pushed) < len(entries) {
+		t.Errorf("Spack pushed %d, we %d: %v", len(pushed), len(entries), err)
+	}
+}
+
+func TestSignaturesAreCarriedOrMadeAnew(t *testing.T) {
+	t.Parallel()
+	l := anySpack(t)
+	ring, err := signature.ReadKeyring(filepath.Join(l.caches, "key.asc"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	demand := signature.Policy{Mode: signature.Require, Keys: ring}
+	for name, layout := range map[string]Layout{"v3-signed": V3, "v2-signed": V2} {
+		src := mustOpen(t, filepath.Join(l.caches, name), Options{Trust: demand})
+		entries, err := src.List(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		dir := t.TempDir()
+		dst := mustOpen(t, dir, Options{Layout: layout, Trust: demand})
+		if _, err := Copy(t.Context(), dst, src, entries, CopyOptions{CarrySignatures: true}); err != nil {
+			t.Fatal(err)
+		}
+		if findings, err := dst.Check(t.Context(), CheckOptions{Archives: true}); err != nil || len(findings) != 0 {
+			t.Errorf("%s, carried: %v, %v", name, findings, err)
+		}
+		bare := mustOpen(t, t.TempDir(), Options{Layout: layout})
+		copied, err := Copy(t.Context(), bare, src, entries[:1], CopyOptions{})
+		if err != nil || copied[0].Signed {
+			t.Errorf("%s, not carried: %+v, %v", name, copied, err)
+		}
+		strict := mustOpen(t, strings.TrimPrefix(bare.Location(), "file://"), Options{Trust: demand})
+		s, all := specsIn(t, src, entries[0])
+		found := mustLookup(t, strict, LookupOptions{Specs: all}, s)
+		if err := found[s.Hash].Problem; !errors.Is(err, signature.ErrUnsigned) {
+			t.Errorf("%s, unsigned where a signature is demanded: %v", name, err)
+		}
+		if _, err := Copy(t.Context(), mustOpen(t, t.TempDir(), Options{Layout: 5 - layout}), src, entries, CopyOptions{CarrySignatures: true}); err == nil {
+			t.Errorf("%s: a signature was carried to another layout", name)
+		}
+	}
 }
 
 func TestRealSpackInstallsWhatWeWrite(t *testing.T) {
