@@ -104,6 +104,9 @@ func (d *Decoder) Decode(raw []byte, specfileVersion int) (*Spec, error) {
 
 // compact removes white space between tokens; Spack writes none.
 func compact(raw []byte) []byte {
+	if bytes.IndexByte(raw, ' ') < 0 && bytes.IndexByte(raw, '\n') < 0 && bytes.IndexByte(raw, '\t') < 0 && bytes.IndexByte(raw, '\r') < 0 {
+		return raw
+	}
 	quoted := false
 	for i := 0; i < len(raw); i++ {
 		switch raw[i] {

@@ -247,12 +247,17 @@ func (p Parameter) String() string {
 	return p.text(Syntax1)
 }
 
-// plain is what needs no quotes (NO_QUOTES_NEEDED in Spack's spec_parser.py).
-var plain = regexp.MustCompile(`^[a-zA-Z0-9,/_.\-\[\]]+$`)
+// plain reports whether a value needs no quotes (NO_QUOTES_NEEDED in Spack's
+// spec_parser.py).
+func plain(value string) bool {
+	return value != "" && strings.IndexFunc(value, func(c rune) bool {
+		return !isWord(c) && !strings.ContainsRune(",/.-[]", c)
+	}) < 0
+}
 
 // quote quotes a value as Spack does, if it needs it.
 func quote(value string) string {
-	if plain.MatchString(value) {
+	if plain(value) {
 		return value
 	}
 	if !strings.Contains(value, "'") {

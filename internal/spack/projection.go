@@ -74,7 +74,7 @@ func (p Projection) Path(s *Spec, all Specs) (string, error) {
 // polite replaces what makes trouble in names of files (polite_filename in
 // Spack's util/filesystem.py).
 func polite(name string) string {
-	return strings.Map(func(c rune) rune {
+	return strings.Map(func(c rune) rune { // which copies only where it must
 		if isWord(c) || c == '+' || c == '.' || c == '-' {
 			return c
 		}

@@ -54,14 +54,18 @@ func ReadSpackLock(path string) (SpackLock, error) {
 		return SpackLock{}, err
 	}
 	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, maxSpackLock+1))
+	var b bytes.Buffer
+	if info, err := f.Stat(); err == nil && info.Size() < maxSpackLock {
+		b.Grow(int(info.Size()) + bytes.MinRead)
+	}
+	_, err = b.ReadFrom(io.LimitReader(f, maxSpackLock+1))
 	switch {
 	case err != nil:
 		return SpackLock{}, err
-	case len(data) > maxSpackLock:
+	case b.Len() > maxSpackLock:
 		return SpackLock{}, fmt.Errorf("%s is larger than %d MiB, which no lock is", path, maxSpackLock>>20)
 	}
-	return SpackLock{Path: path, Dir: dir, Data: data}, nil
+	return SpackLock{Path: path, Dir: dir, Data: b.Bytes()}, nil
 }
 
 // EnvironmentLock reads the spack.lock of an environment of the configuration.
@@ -111,13 +115,12 @@ func Depfile(lock SpackLock, opts DepfileOptions) (text []byte, packages int, er
 		}
 	}
 	g := depfile.New(l.Specs, roots, use)
-	var b bytes.Buffer
 	if opts.JSON {
-		err = g.JSON(&b, lock.Path)
+		text, err = g.JSON(lock.Path)
 	} else {
-		err = g.Makefile(&b, makeOptions(lock, l.Syntax(), opts))
+		text, err = g.Makefile(makeOptions(lock, l.Syntax(), opts))
 	}
-	return b.Bytes(), len(g.Nodes), err
+	return text, len(g.Nodes), err
 }
 
 func makeOptions(lock SpackLock, syntax spack.Syntax, opts DepfileOptions) depfile.MakeOptions {

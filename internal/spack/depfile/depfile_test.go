@@ -1,7 +1,6 @@
 package depfile_test
 
 import (
-	"bytes"
 	"encoding/json"
 	"os"
 	"path/filepath"
@@ -60,11 +59,11 @@ func TestGraphsEqualThoseOfSpack(t *testing.T) {
 				t.Fatal(err)
 			}
 			lock := parse(t, filepath.Base(filepath.Dir(head.Lock)))
-			var got bytes.Buffer
-			if err := graph(t, lock, "package:"+head.Use.Package+",dependencies:"+head.Use.Dependencies).JSON(&got, head.Lock); err != nil {
+			got, err := graph(t, lock, "package:"+head.Use.Package+",dependencies:"+head.Use.Dependencies).JSON(head.Lock)
+			if err != nil {
 				t.Fatal(err)
 			}
-			if diff := cmp.Diff(strings.TrimSpace(string(want)), strings.TrimSpace(got.String())); diff != "" {
+			if diff := cmp.Diff(strings.TrimSpace(string(want)), strings.TrimSpace(string(got))); diff != "" {
 				t.Errorf("-Spack +ours:\n%.2000s", diff)
 			}
 		})

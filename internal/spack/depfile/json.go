@@ -4,19 +4,18 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"io"
 
 	"esd/internal/spack"
 )
 
-// JSON writes the graph as a JSON document, nodes in the order of the graph:
+// JSON is the graph as a JSON document, nodes in the order of the graph:
 //
 //	{"lock": …, "use_buildcache": {"package": …, "dependencies": …},
 //	 "roots": [ID…], "order": [ID…],
 //	 "nodes": {ID: {"prerequisites": [ID…], "install_flag": …}}}
 //
 // Lock is the name of the lock that it was made of, for people.
-func (g *Graph) JSON(w io.Writer, lock string) error {
+func (g *Graph) JSON(lock string) ([]byte, error) {
 	type modes struct {
 		Package      Mode `json:"package"`
 		Dependencies Mode `json:"dependencies"`
@@ -31,13 +30,14 @@ func (g *Graph) JSON(w io.Writer, lock string) error {
 	for i, n := range g.Nodes {
 		document.Order[i] = ID(n.Spec)
 	}
-	e := json.NewEncoder(w)
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
 	e.SetEscapeHTML(false)
 	e.SetIndent("", " ")
 	if err := e.Encode(document); err != nil {
-		return fmt.Errorf("writing the graph: %w", err)
+		return nil, fmt.Errorf("writing the graph: %w", err)
 	}
-	return nil
+	return b.Bytes(), nil
 }
 
 func ids(specs []*spack.Spec) []string {

@@ -1,10 +1,8 @@
 package depfile
 
 import (
-	"bufio"
 	"errors"
 	"fmt"
-	"io"
 	"path"
 	"strings"
 
@@ -39,30 +37,27 @@ const (
 	specFormat    = "{name}{@version}{variants}{ platform=architecture.platform}{ os=architecture.os}{ target=architecture.target}"
 )
 
-// Makefile writes the graph for GNU make. It means the same as Spack's own:
-// each package is one call of `spack install`, after those it depends on, and
+// Makefile is the graph for GNU make. It means the same as Spack's own: each
+// package is one call of `spack install`, after those it depends on, and
 // remembered by an empty file.
-func (g *Graph) Makefile(w io.Writer, o MakeOptions) error {
+func (g *Graph) Makefile(o MakeOptions) ([]byte, error) {
 	m, err := newMakefile(g, o)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	m.w = bufio.NewWriterSize(w, 64<<10)
+	m.text = make([]byte, 0, m.size())
 	m.head()
 	m.rules()
 	if err := m.variables(); err != nil {
-		return err
+		return nil, err
 	}
 	m.edges()
 	m.clean()
-	if err := m.w.Flush(); err != nil {
-		return fmt.Errorf("writing the Makefile: %w", err)
-	}
-	return nil
+	return m.text, nil
 }
 
 type makefile struct {
-	w      *bufio.Writer
+	text   []byte
 	graph  *Graph
 	o      MakeOptions
 	prefix string
@@ -108,10 +103,20 @@ func (m *makefile) install(s *spack.Spec) string { return m.target("install/" + 
 
 func (m *makefile) installDeps(s *spack.Spec) string { return m.target("install-deps/" + m.ids[s]) }
 
-// print writes words; errors come out of the last Flush.
+// size is about how long the Makefile gets: growing it step by step would cost
+// as much as writing it.
+func (m *makefile) size() int {
+	const id, perName, perNode = 64, 16, 700
+	n := 4096
+	for _, node := range m.graph.Nodes {
+		n += perNode + (10+len(node.Prerequisites))*(len(m.prefix)+id+perName)
+	}
+	return n
+}
+
 func (m *makefile) print(words ...string) {
 	for _, word := range words {
-		m.w.WriteString(word) //nolint:errcheck // bufio keeps it
+		m.text = append(m.text, word...)
 	}
 }
 
