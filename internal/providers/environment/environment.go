@@ -96,6 +96,7 @@ type env struct {
 
 	specs    []string
 	from     string // absolute path of a spack.yaml
+	existing *existing
 	config   []byte // JSON
 	instance instance.Instance
 

@@ -146,7 +146,7 @@ func (p *Provider) concretize(ctx context.Context, e *env, log io.Writer) ([]byt
 	if e.from == "" {
 		req.Manifest, err = manifestOf(e)
 	} else {
-		req.Manifest, err = readFile(e.from)
+		req.Manifest, req.Files = e.existing.manifest, e.existing.files
 	}
 	if err != nil {
 		return nil, err

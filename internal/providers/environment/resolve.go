@@ -60,7 +60,7 @@ func (p *Provider) Resolve(ctx context.Context, req providers.ResolveRequest) (*
 	problem := p.resolveLock(ctx, req, e, values.String("projection"))
 	if problem != nil {
 		o.Unlocked = problem.Error()
-		o.Attributes = exported(req, "", cty.UnknownVal(cty.Map(cty.String)))
+		o.Attributes = exported(req, "", placeholders(e))
 		return o, diags
 	}
 	if err := p.bringPackages(req, e, o); err != nil {
@@ -99,11 +99,11 @@ func (p *Provider) resolveInputs(req providers.ResolveRequest, values providers.
 		if info, err := os.Stat(e.from); err == nil && info.IsDir() {
 			e.from = filepath.Join(e.from, "spack.yaml")
 		}
-		data, err := readFile(e.from)
-		if err != nil {
+		var err error
+		if e.existing, err = readExisting(e.from); err != nil {
 			return hcl.Diagnostics{failure(req, "Unreadable spack.yaml", fmt.Sprintf("%v.", err), "from")}
 		}
-		e.inputs.From = providers.ShortDigest(string(data))
+		e.inputs.From = e.existing.digest
 	}
 	config := req.Config.GetAttr("config")
 	if !config.IsNull() {
@@ -254,6 +254,27 @@ func changedInput(locked, now providers.LockedEnvironment) string {
 		return "it is to be concretized by another Spack"
 	}
 	return ""
+}
+
+// placeholders stand for the prefixes of an environment that is not locked: what
+// refers to them can be resolved as far as `esd lock` needs it, and nothing can be
+// planned.
+func placeholders(e *env) cty.Value {
+	names := map[string]cty.Value{}
+	for _, spec := range e.specs {
+		for _, name := range nameOf(spec) {
+			names[name] = cty.StringVal(e.root + "/not-locked/" + name)
+		}
+	}
+	if e.existing != nil {
+		for _, name := range e.existing.names {
+			names[name] = cty.StringVal(e.root + "/not-locked/" + name)
+		}
+	}
+	if len(names) == 0 {
+		return cty.MapValEmpty(cty.String)
+	}
+	return cty.MapVal(names)
 }
 
 func exported(req providers.ResolveRequest, key string, packages cty.Value) cty.Value {

@@ -1,0 +1,84 @@
+package environment
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"esd/internal/providers"
+	"esd/internal/spack"
+	"esd/internal/spack/manifest"
+)
+
+// existing is an environment of Spack that is taken as it is.
+type existing struct {
+	manifest []byte
+	// files are what it includes from beside it, by path relative to it.
+	files  map[string][]byte
+	digest string   // over all of that
+	names  []string // of the packages that it asks for, as far as its specs have names
+}
+
+// readExisting reads a spack.yaml and what it includes.
+func readExisting(path string) (*existing, error) {
+	data, err := readFile(path)
+	if err != nil {
+		return nil, err
+	}
+	m, err := manifest.Parse(data, path)
+	if err != nil {
+		return nil, err
+	}
+	dir := filepath.Dir(path)
+	followed, err := m.Follow(dir)
+	if err != nil {
+		return nil, err
+	}
+	for _, missing := range followed.Missing {
+		if !missing.Optional {
+			return nil, fmt.Errorf("%s:%d: %s %s is not there", path, missing.Line, missing.Kind, missing.Path)
+		}
+	}
+	x := &existing{manifest: data, files: map[string][]byte{}}
+	all := strings.Builder{}
+	fmt.Fprintf(&all, "%d:%s", len(data), data)
+	for _, f := range followed.Files {
+		content, err := os.ReadFile(f.Path)
+		if err != nil {
+			return nil, err
+		}
+		rel, err := filepath.Rel(dir, f.Path)
+		if err != nil {
+			return nil, err
+		}
+		fmt.Fprintf(&all, "%d:%s%d:%s", len(rel), rel, len(content), content)
+		if filepath.IsLocal(rel) {
+			x.files[rel] = content
+		}
+	}
+	x.digest = providers.ShortDigest(all.String())
+	list, err := m.SpecList()
+	if err != nil {
+		return nil, err
+	}
+	for _, s := range list.Specs {
+		x.names = append(x.names, nameOf(s.Text)...)
+	}
+	return x, nil
+}
+
+// nameOf is the name of the package that a spec asks for, if it has one.
+func nameOf(spec string) []string {
+	if m, err := spack.Match(spec); err == nil && m.Name() != "" {
+		return []string{m.Name()}
+	}
+	end := strings.IndexFunc(spec, func(r rune) bool { return strings.ContainsRune("@%+~^ =/[", r) })
+	if end < 0 {
+		end = len(spec)
+	}
+	if end == 0 {
+		return nil
+	}
+	return []string{spec[:end]}
+}
