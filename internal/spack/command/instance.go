@@ -219,8 +219,8 @@ func (i *Instance) command(env string, args ...string) Command {
 	}
 }
 
-// environment makes a directory with an environment for one run; remove it
-// afterwards. A name without a directory makes a directory of its own.
+// environment makes a directory with an environment for one run, so that runs
+// never share one and its locks; remove it afterwards.
 func (i *Instance) environment(ctx context.Context, manifest, lock []byte) (dir string, remove func(), err error) {
 	if err := ctx.Err(); err != nil {
 		return "", nil, context.Cause(ctx)

@@ -57,7 +57,7 @@ func parseLine(line string) (Event, bool) {
 	case strings.HasPrefix(line, "  Stage: "):
 		times := map[string]time.Duration{}
 		for _, w := range timesWord.FindAllStringSubmatch(line, 64) {
-			if d, err := time.ParseDuration(hours(w[2], "h") + hours(w[3], "m") + w[4] + "s"); err == nil {
+			if d, err := time.ParseDuration(unit(w[2], "h") + unit(w[3], "m") + w[4] + "s"); err == nil {
 				times[w[1]] = d
 			}
 		}
@@ -76,11 +76,12 @@ func parseLine(line string) (Event, bool) {
 	return Event{}, false
 }
 
-func hours(number, unit string) string {
+// unit is a number with its unit, or nothing.
+func unit(number, name string) string {
 	if number == "" {
 		return ""
 	}
-	return number + unit
+	return number + name
 }
 
 // maxLine is where longer lines are cut for looking at them.

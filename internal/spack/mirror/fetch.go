@@ -88,14 +88,17 @@ func Fetch(ctx context.Context, dir string, sources []Source, opts Options) erro
 	all.SetLimit(f.Parallel)
 	for _, group := range groups {
 		all.Go(func() error {
-			if err := f.group(ctx, group); err != nil {
-				f.note(err)
+			err := f.group(ctx, group)
+			if err != nil && f.Others != nil && !direct(group) && !final(ctx, err) {
+				f.leave(group) // no mirror has it, and its URLs are of other kinds
+				return nil
 			}
+			f.note(err)
 			return nil
 		})
 	}
 	_ = all.Wait()
-	if len(others) > 0 && ctx.Err() == nil {
+	if others = append(others, f.left...); len(others) > 0 && ctx.Err() == nil {
 		f.note(f.others(ctx, others))
 	}
 	_ = os.Remove(filepath.Join(dir, partsDir)) // when nothing is left in it
@@ -133,8 +136,9 @@ type fetcher struct {
 	Options
 	dir string
 
-	mutex sync.Mutex // of errs, and of calls of Events
+	mutex sync.Mutex // of what follows, and of calls of Events
 	errs  []error
+	left  []Source // for Others
 }
 
 func (f *fetcher) note(err error) {
@@ -143,6 +147,12 @@ func (f *fetcher) note(err error) {
 	if err != nil {
 		f.errs = append(f.errs, err)
 	}
+}
+
+func (f *fetcher) leave(group []Source) {
+	f.mutex.Lock()
+	defer f.mutex.Unlock()
+	f.left = append(f.left, group...)
 }
 
 func (f *fetcher) tell(e Event) {
@@ -161,7 +171,7 @@ func (f *fetcher) sort(sources []Source) (groups [][]Source, others []Source, er
 		if err := s.Check(); err != nil {
 			return nil, nil, err
 		}
-		if s.Kind != Archive || s.Digest == "" || !f.canFetch(s) {
+		if s.Kind != Archive || s.Digest == "" || len(f.Mirrors) == 0 && !direct([]Source{s}) {
 			others = append(others, s)
 			continue
 		}
@@ -176,10 +186,12 @@ func (f *fetcher) sort(sources []Source) (groups [][]Source, others []Source, er
 	return groups, others, nil
 }
 
-// canFetch reports whether any URL is of a kind that this package speaks.
-func (f *fetcher) canFetch(s Source) bool {
-	return len(f.Mirrors) > 0 || slices.ContainsFunc(s.URLs, func(u string) bool {
-		return strings.HasPrefix(u, "https://") || strings.HasPrefix(u, "http://") || strings.HasPrefix(u, "file://")
+// direct reports whether any URL is of a kind that this package speaks.
+func direct(group []Source) bool {
+	return slices.ContainsFunc(group, func(s Source) bool {
+		return slices.ContainsFunc(s.URLs, func(u string) bool {
+			return strings.HasPrefix(u, "https://") || strings.HasPrefix(u, "http://") || strings.HasPrefix(u, "file://")
+		})
 	})
 }
 

@@ -299,6 +299,23 @@ func TestCheckoutsAreLeftToOthers(t *testing.T) {
 	}
 }
 
+func TestWhatNoMirrorHasAndNoURLGivesIsLeftToOthers(t *testing.T) {
+	t.Parallel()
+	for name, mirrors := range map[string][]Place{"without a mirror": nil, "with a mirror": {Dir(t.TempDir())}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dir, s := t.TempDir(), archive(text, ".tar.gz", "ftp://127.0.0.1/a.tar.gz")
+			opts := Options{Mirrors: mirrors, Others: func(_ context.Context, dir string, sources []Source) error {
+				f := &fetcher{dir: dir}
+				return f.store(strings.NewReader(text), sources[0].Path)
+			}}
+			if err := Fetch(t.Context(), dir, []Source{s}, opts); err != nil || content(t, dir, s) != text {
+				t.Errorf("error is %v", err)
+			}
+		})
+	}
+}
+
 func TestSourcesThatLeadOutsideAreRefused(t *testing.T) {
 	t.Parallel()
 	for name, s := range map[string]Source{
