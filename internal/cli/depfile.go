@@ -30,8 +30,8 @@ func newDepfileCommand(a *app) *cobra.Command {
 		Long: `Writes what spack env depfile writes, without Spack: a Makefile in which each
 concrete package is one call of spack install, after those it depends on. The
 options are Spack's. ENVIRONMENT is the address of an environment of the
-configuration, or the directory of a Spack environment, or its spack.lock. With SPECs only packages that match them are installed, and what
-they need.
+configuration, or the directory of a Spack environment, or its spack.lock. With
+SPECs only packages that match them are installed, and what they need.
 
 Like Spack's, the Makefile knows nothing of what is installed or cached already;
 esd plan does.`,
