@@ -29,7 +29,7 @@ func (c *Cache) Archive(ctx context.Context, e Entry) (io.ReadCloser, error) {
 		return b.archive(ctx, e, getOptions{offset: from})
 	}}
 	if d.body, err = d.open(0); err != nil {
-		return nil, missingArchive(err, e)
+		return nil, missingArchive(ctx, b, err, e)
 	}
 	where := c.where + ": archive of " + e.ID()
 	if size := d.body.size; size >= 0 && e.Archive.Size >= 0 && size != e.Archive.Size {
@@ -39,12 +39,20 @@ func (c *Cache) Archive(ctx context.Context, e Entry) (io.ReadCloser, error) {
 	return readCloser{newVerifier(d, e.Archive, where), d}, nil
 }
 
-// missingArchive words the case that an entry is there without its archive.
-func missingArchive(err error, e Entry) error {
-	if errors.Is(err, ErrNotFound) {
-		return fmt.Errorf("the entry of %s is there, but its archive is gone: %w", e.ID(), err)
+// missingArchive words the case that an archive is not there: the entry was replaced,
+// or deleted, or its archive was lost.
+func missingArchive(ctx context.Context, b backend, err error, e Entry) error {
+	if !errors.Is(err, ErrNotFound) {
+		return err
 	}
-	return err
+	now, findErr := b.find(ctx, e.key)
+	switch {
+	case findErr == nil && now.Archive.SHA256 != e.Archive.SHA256:
+		return fmt.Errorf("%s: %w", e.ID(), ErrChanged)
+	case errors.Is(findErr, ErrNotFound):
+		return fmt.Errorf("%s was deleted since it was looked up: %w", e.ID(), err)
+	}
+	return fmt.Errorf("the entry of %s is there, but its archive is gone: %w", e.ID(), err)
 }
 
 // ArchiveHead gives the first n bytes of an archive, or all when it is shorter. They
@@ -59,7 +67,7 @@ func (c *Cache) ArchiveHead(ctx context.Context, e Entry, n int64) ([]byte, erro
 	}
 	o, err := b.archive(ctx, e, getOptions{length: max(n, 1)})
 	if err != nil {
-		return nil, missingArchive(err, e)
+		return nil, missingArchive(ctx, b, err, e)
 	}
 	defer o.Close()
 	head, err := io.ReadAll(io.LimitReader(o, n))

@@ -25,8 +25,9 @@ type Options struct {
 	Trust signature.Policy
 	// Signer signs what is pushed, where the layout has signatures; nil signs nothing.
 	Signer *signature.Signer
-	// Directory is where parsed copies of indexes are kept, so that the next process
-	// need not read them again; "" keeps none. It may be shared by caches and processes.
+	// Directory is where parsed copies of indexes are kept, and what was learnt of
+	// entries, so that the next process need not read them again; "" keeps nothing. It
+	// may be shared by caches and processes, and removed at any time.
 	Directory   string
 	ReadOnly    bool
 	Concurrency int // requests at once; default 16

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"esd/internal/spack"
@@ -90,5 +92,43 @@ func TestALookupEndsWithItsContext(t *testing.T) {
 	c := mustOpen(t, faulty(t, dir, nil), Options{})
 	if _, err := c.Lookup(ctx, []*spack.Spec{s}, LookupOptions{}); !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v", err)
+	}
+}
+
+func TestWhatWasLearntOfEntriesIsNotAskedForAgain(t *testing.T) {
+	t.Parallel()
+	dir, s, e := faultCache(t)
+	local := t.TempDir()
+	var asked atomic.Int32
+	url := faulty(t, dir, map[string]fault{"/app/": func(http.ResponseWriter, *http.Request, int) bool {
+		asked.Add(1)
+		return false
+	}})
+	lookup := func(opts LookupOptions) Entry {
+		t.Helper()
+		opts.Index = IndexAlways
+		return mustLookup(t, mustOpen(t, url, Options{Directory: local}), opts, s)[s.Hash]
+	}
+	for _, step := range []struct {
+		opts LookupOptions
+		want int32
+	}{{LookupOptions{}, 0}, {LookupOptions{Details: true}, 1}, {LookupOptions{Details: true}, 1}, {LookupOptions{Verify: true}, 2}} {
+		got := lookup(step.opts)
+		if asked.Load() != step.want || got.Resolved() != (step.want > 0) || got.Resolved() && got.Archive != e.Archive {
+			t.Errorf("%+v: asked %d times, %+v", step.opts, asked.Load(), got)
+		}
+	}
+	// Replaced by one who removes the old archive, as Spack does.
+	w := mustOpen(t, dir, Options{})
+	if err := w.Delete(t.Context(), e); err != nil {
+		t.Fatal(err)
+	}
+	mustPush(t, w, s, specsOf(s), "another build")
+	c := mustOpen(t, url, Options{Directory: local})
+	if _, err := c.Archive(t.Context(), lookup(LookupOptions{Details: true})); !errors.Is(err, ErrChanged) {
+		t.Errorf("got %v", err)
+	}
+	if text, err := readArchive(t.Context(), c, lookup(LookupOptions{Verify: true})); err != nil || text != "another build" {
+		t.Errorf("got %q, %v", text, err)
 	}
 }

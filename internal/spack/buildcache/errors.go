@@ -23,6 +23,9 @@ var (
 	// ErrInvalid says that a manifest, spec or index is malformed, too large, or not
 	// about what its name says.
 	ErrInvalid = errors.New("invalid content")
+	// ErrChanged says that an entry was replaced since it was looked up: look it up
+	// again, with Verify.
+	ErrChanged = errors.New("the entry was replaced since it was looked up")
 	// ErrIndex says that the index of a cache lists what is not there.
 	ErrIndex = errors.New("the index is wrong")
 )

@@ -18,7 +18,7 @@ import (
 // Sizes of the index of the benchmarks: that of a large site.
 const (
 	benchPackages = 100_000
-	benchDeps     = 14 // 3 kB a package: 300 MB
+	benchDeps     = 17 // 3 kB a package: 300 MB
 )
 
 // benchHash makes up the hash of the i-th package.
@@ -141,6 +141,34 @@ func benchLookup(b *testing.B, again bool) {
 	b.ReportMetric((cpu-before)/float64(b.N), "cpu-s/op")
 	b.ReportMetric(rss, "peak-MB")
 	b.ReportMetric(float64(indexBytes(b, dir))/1e6, "index-MB")
+}
+
+// BenchmarkUpdateIndex writes an index of as many packages, one of them new.
+func BenchmarkUpdateIndex(b *testing.B) {
+	dir := writeBenchCache(b, benchPackages)
+	c := mustOpen(b, dir, Options{})
+	for i := range benchPackages {
+		s := benchSpec(i)
+		name := filepath.Join(dir, key{hash: s.Hash, name: s.Name, version: s.Version}.v3Manifest())
+		if err := os.MkdirAll(filepath.Dir(name), 0o777); err != nil {
+			b.Fatal(err)
+		}
+		if err := os.WriteFile(name, []byte("{}"), 0o666); err != nil {
+			b.Fatal(err)
+		}
+	}
+	s := toy(b, "app", "1.0")
+	mustPush(b, c, s, specsOf(s), "archive")
+	before, _ := cpuSeconds(b)
+	for b.Loop() {
+		report, err := c.UpdateIndex(b.Context())
+		if err != nil || report.Packages != benchPackages+1 {
+			b.Fatal(report.Packages, err)
+		}
+	}
+	cpu, rss := cpuSeconds(b)
+	b.ReportMetric((cpu-before)/float64(b.N), "cpu-s/op")
+	b.ReportMetric(rss, "peak-MB")
 }
 
 func indexBytes(b *testing.B, dir string) (size int64) {

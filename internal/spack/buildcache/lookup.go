@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"sync"
 
 	"golang.org/x/sync/errgroup"
@@ -18,9 +19,12 @@ type LookupOptions struct {
 	// only caches of version 2 need it.
 	Specs spack.Specs
 	Index IndexUse
-	// Verify reads every entry that is found: then archives are known, signatures are
-	// checked, and an index that lies is found out. Where signatures are verified or
-	// required it is always done.
+	// Details makes the archives of what is found known, and has signatures checked: by
+	// reading the entries, or from what [Options.Directory] remembers of them. Where
+	// signatures are verified or required it is always done.
+	Details bool
+	// Verify reads every entry that is found now: Details, and an index that lies is
+	// found out.
 	Verify bool
 }
 
@@ -46,26 +50,29 @@ func (c *Cache) Lookup(ctx context.Context, specs []*spack.Spec, opts LookupOpti
 	if err != nil {
 		return nil, err
 	}
-	if opts.Verify || c.opts.Trust.Mode != signature.Ignore {
-		found, err := c.findAll(ctx, b, append(rest, keysIn(listed)...))
-		if err != nil {
-			return nil, err
-		}
-		for h, e := range listed {
-			if _, there := found[h]; !there {
-				e.Problem = wrongIndex(e.key, fmt.Errorf("%s: %w", c.where, ErrNotFound))
-				found[h] = e
-			}
-		}
-		return found, nil
+	details := opts.Details || opts.Verify || c.opts.Trust.Mode != signature.Ignore
+	known, unknown := listed, []key(nil)
+	switch {
+	case opts.Verify:
+		known, unknown = nil, keysIn(listed)
+	case details:
+		known, unknown = c.recall(b, listed)
 	}
-	found, err := c.findAll(ctx, b, rest)
+	found, err := c.findAll(ctx, b, append(rest, unknown...))
 	if err != nil {
 		return nil, err
 	}
-	for h, e := range listed {
-		found[h] = e
+	for _, k := range unknown {
+		if _, there := found[k.hash]; !there {
+			e := listed[k.hash]
+			e.Problem = wrongIndex(k, fmt.Errorf("%s: %w", c.where, ErrNotFound))
+			found[k.hash] = e
+		}
 	}
+	if details {
+		c.remember(b, found)
+	}
+	maps.Copy(found, known)
 	return found, nil
 }
 
