@@ -170,8 +170,10 @@ func (p *Provider) leave(ctx context.Context, run providers.Run, st stepSpec) (p
 	if err != nil {
 		return providers.Result{}, err
 	}
-	if err := os.Remove(ledgerPath(st.Tree.Path, st.Tree.Owner)); err != nil && !errors.Is(err, os.ErrNotExist) {
-		return providers.Result{}, err
+	for _, name := range []string{ledgerPath(st.Tree.Path, st.Tree.Owner) + temporary, ledgerPath(st.Tree.Path, st.Tree.Owner)} {
+		if err := os.Remove(name); err != nil && !errors.Is(err, os.ErrNotExist) {
+			return providers.Result{}, err
+		}
 	}
 	return providers.Result{Reused: n == 0}, p.clear(ctx, run, st.Tree)
 }

@@ -32,6 +32,7 @@ const (
 	ledgerVersion = 1
 	ledgerPrefix  = "esd-"
 	ledgerSuffix  = ".json"
+	temporary     = ".temp" // of a ledger that is being written
 	// maxLedger bounds a ledger: it is enough for some 400,000 packages.
 	maxLedger = 64 << 20
 )
@@ -117,14 +118,15 @@ func (l ledger) write(path, owner string) error {
 }
 
 // replaceFile writes a file beside name, and puts it in its place when it is on
-// disk.
+// disk. The file has always the same name, so that one that a killed run left
+// is overwritten: the state is locked, so there is one run at a time.
 func replaceFile(name string, data []byte) error {
-	tmp, err := os.CreateTemp(filepath.Dir(name), ".esd-*.tmp")
+	tmp, err := os.OpenFile(name+temporary, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o644)
 	if err != nil {
 		return err
 	}
 	_, err = tmp.Write(data)
-	if err = errors.Join(err, tmp.Chmod(0o644), tmp.Sync(), tmp.Close()); err == nil {
+	if err = errors.Join(err, tmp.Sync(), tmp.Close()); err == nil {
 		err = os.Rename(tmp.Name(), name)
 	}
 	if err != nil {

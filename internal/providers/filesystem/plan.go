@@ -116,7 +116,7 @@ func (s *spec) planInstall(req providers.PlanRequest, found seen) (providers.Ste
 		step.Title = "note what was asked for in " + s.tree.Path
 	}
 	if found.others > 0 {
-		step.Title += fmt.Sprintf(", beside %d others", found.others)
+		step.Title += ", beside " + packages(found.others, "of others", "of others")
 	}
 	return step, st
 }

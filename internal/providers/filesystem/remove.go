@@ -87,8 +87,6 @@ func (p *Provider) clear(ctx context.Context, run providers.Run, ref treeRef) er
 // bare lists the files of a tree that has none but its own; nil for another
 // one.
 func bare(path string) ([]string, error) {
-	own := []string{"bin/sbang", databaseDir + "/failures", databaseDir + "/index.json", databaseDir + "/index_verifier",
-		databaseDir + "/lock", databaseDir + "/prefix_failures", databaseDir + "/prefix_lock"}
 	list := []string{}
 	err := filepath.WalkDir(path, func(name string, d fs.DirEntry, err error) error {
 		if err != nil {
@@ -98,8 +96,7 @@ func bare(path string) ([]string, error) {
 		switch {
 		case err != nil:
 			return err
-		case relative == "." || relative == "bin" || relative == databaseDir:
-		case !slices.Contains(own, relative) || relative == "bin/sbang" && !isSbang(name):
+		case !isOwn(relative) || relative == "bin/sbang" && !isSbang(name):
 			return errNotBare
 		}
 		list = append(list, relative)
@@ -110,6 +107,21 @@ func bare(path string) ([]string, error) {
 		return nil, nil
 	}
 	return list, err
+}
+
+// isOwn tells what every tree has, and what runs leave there that were killed.
+func isOwn(relative string) bool {
+	dir, name := filepath.Split(relative)
+	switch dir {
+	case "":
+		return name == "." || name == "bin" || name == databaseDir
+	case "bin/":
+		return name == "sbang" || strings.HasPrefix(name, ".sbang.") && strings.HasSuffix(name, ".tmp")
+	case databaseDir + "/":
+		return slices.Contains([]string{"failures", "index.json", "index_verifier", "lock", "prefix_failures", "prefix_lock"},
+			strings.TrimSuffix(name, ".temp"))
+	}
+	return false
 }
 
 var errNotBare = errors.New("there is more than a tree has by itself")

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"path/filepath"
 	"slices"
-	"strings"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/zclconf/go-cty/cty"
@@ -117,30 +116,41 @@ func keyOf(s *spec) (string, []providers.Input) {
 	for _, m := range s.members {
 		count[m.Spec.Name]++
 	}
-	enter := func(m member) {
-		name := "package " + m.Spec.Name
+	name := func(m member) string {
 		if count[m.Spec.Name] > 1 {
-			name += "@" + m.Spec.Version + "/" + m.Spec.Hash.Short()
+			return m.Spec.Name + "@" + m.Spec.Version + "/" + m.Spec.Hash.Short()
 		}
-		key.Quiet(name, string(m.Spec.Hash))
-		key.ExplainValue(name, environment.Describe(m.Spec))
+		return m.Spec.Name
 	}
-	var asked []string
-	for _, m := range s.members {
-		if m.Asked {
-			enter(m)
-			asked = append(asked, m.Spec.Name)
-		}
+	enter := func(m member) {
+		key.Quiet("package "+name(m), string(m.Spec.Hash))
+		key.ExplainValue("package "+name(m), environment.Describe(m.Spec))
+	}
+	asked, others := partition(s.members)
+	for _, m := range asked {
+		enter(m)
 	}
 	key.AddValue("path", s.tree.Path)
 	key.AddValue("projection", string(s.tree.Projection))
-	for _, m := range s.members {
-		if !m.Asked {
-			enter(m)
+	for _, m := range others {
+		enter(m)
+	}
+	for _, m := range asked { // a package can become one that is asked for
+		key.AddValue("toplevel "+name(m), "")
+	}
+	return key.Sum()
+}
+
+// partition tells what was asked for from what only that needs.
+func partition(members []member) (asked, others []member) {
+	for _, m := range members {
+		if m.Asked {
+			asked = append(asked, m)
+		} else {
+			others = append(others, m)
 		}
 	}
-	key.AddValue("toplevel packages", strings.Join(asked, " "))
-	return key.Sum()
+	return asked, others
 }
 
 // exported is what references to the target see.
