@@ -1,12 +1,14 @@
 package image
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"maps"
 	"slices"
+	"strings"
 
 	"esd/internal/archive"
 	"esd/internal/artifact"
@@ -91,7 +93,7 @@ func (a *assembly) openArchive(ctx context.Context, p packageRef) (io.ReadCloser
 	e := a.image.Environments[p.Environment]
 	content, err := source.Open(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", source.Location(), err)
+		return nil, from(source, err)
 	}
 	fmt.Fprintf(a.run.Log, "esd: layer of %s from %s (%d bytes)\n", p.Title, source.Location(), source.Size())
 	content = &metered{ReadCloser: content, meter: &a.meter, remote: source.Settings.Remote()}
@@ -114,24 +116,39 @@ func (a *assembly) openArchive(ctx context.Context, p packageRef) (io.ReadCloser
 		if err == nil { // a wrong checksum shows at the very end
 			_, err = io.Copy(io.Discard, content)
 		}
-		if err != nil {
-			err = fmt.Errorf("%s: %w", source.Location(), err)
+		if err = errors.Join(err, content.Close()); err != nil {
+			err = from(source, err)
 		}
-		w.CloseWithError(errors.Join(err, content.Close()))
+		w.CloseWithError(err)
 	}()
-	return &unpacking{r, done}, nil
+	u := &unpacking{bufio.NewReader(r), r, done}
+	// Nothing is written before the archive was read and found right: what is
+	// wrong with it is known before the first byte.
+	if _, err := u.Peek(1); err != nil && !errors.Is(err, io.EOF) {
+		return nil, errors.Join(err, u.Close())
+	}
+	return u, nil
+}
+
+// from says where an archive is that there is something wrong with.
+func from(source environment.Archive, err error) error {
+	if where := source.Location(); !strings.Contains(err.Error(), where) {
+		return fmt.Errorf("%s: %w", where, err)
+	}
+	return err
 }
 
 // unpacking is the reading end of a package that is unpacked. It is closed when
 // the other end is.
 type unpacking struct {
-	*io.PipeReader
+	*bufio.Reader
+	pipe *io.PipeReader
 	done <-chan struct{}
 }
 
 // Close implements io.Closer.
 func (u *unpacking) Close() error {
-	err := u.PipeReader.Close()
+	err := u.pipe.Close()
 	<-u.done
 	return err
 }

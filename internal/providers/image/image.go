@@ -59,7 +59,7 @@ type spec struct {
 	recipes      []addr.Address // all that come into the image, sorted by address
 	parts        []part         // the packages in the image, each once
 	environments []environment.Environment
-	trees        *trees // what Spack knows of its packages; nil without any
+	trees        string // content key of the layer with what Spack knows of its packages; empty without any
 	base         base
 	files        []file
 	entrypoint   []string

@@ -253,8 +253,8 @@ func (p *packages) addMembers() {
 		p.problem("Packages without a common place", "%v.", err)
 		return
 	}
-	p.spec.trees = t
-	p.key.AddExplained("packages that were asked for", t.key(p.spec.compression), strings.Join(slices.Compact(slices.Sorted(slices.Values(asked))), " "))
+	p.spec.trees = t.key(p.spec.compression)
+	p.key.AddExplained("packages that were asked for", p.spec.trees, strings.Join(slices.Compact(slices.Sorted(slices.Values(asked))), " "))
 }
 
 func boolFirst(a, b bool) int {

@@ -156,8 +156,8 @@ func (s *spec) layers(baseLayers int) ([]layer, error) {
 			"use a base with fewer layers", baseLayers, maxLayers)
 	}
 	layers := arrange(s.parts, limit, s.compression)
-	if s.trees != nil {
-		layers = append(layers, layer{Key: s.trees.key(s.compression), Title: "spack", Trees: true})
+	if s.trees != "" {
+		layers = append(layers, layer{Key: s.trees, Title: "spack", Trees: true})
 	}
 	return layers, nil
 }
