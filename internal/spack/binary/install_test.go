@@ -312,3 +312,12 @@ func TestFitsSaysWhatCanBeKnown(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+func TestInstallsThatMustLastAreBroughtToTheDisk(t *testing.T) {
+	t.Parallel()
+	req := newRequest(t, "/o")
+	req.NoSync = false
+	if _, _, err := installBytes(t, pack(t, toyTree(t)), req); err != nil {
+		t.Error(err)
+	}
+}
