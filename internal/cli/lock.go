@@ -66,6 +66,7 @@ func (c *lockCommand) run(ctx context.Context) error {
 		return err
 	}
 	opts := workspace.LockFileOptions{Upgrade: c.upgrade, Adopt: c.adopt, Log: io.Discard}
+	opts.Telling = func(line string) { _ = view.Note(c.io.Err, line, c.io.ErrView) }
 	if c.verbose {
 		opts.Log = c.io.Err
 	}

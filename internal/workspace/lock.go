@@ -35,6 +35,8 @@ type LockFileOptions struct {
 	Targets []addr.Target
 	// Log receives what Spack says.
 	Log io.Writer
+	// Telling is told, in a line each, what takes long; may be nil.
+	Telling func(string)
 }
 
 // LockResult is what `esd lock` found.

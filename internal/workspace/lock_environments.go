@@ -51,6 +51,9 @@ func (w *Workspace) lockEnvironments(ctx context.Context, result *LockResult, op
 		if !named(opts.Targets, o.Address) {
 			continue
 		}
+		if opts.Telling != nil && !opts.Adopt && (o.Unlocked != "" || opts.Upgrade) {
+			opts.Telling(fmt.Sprintf("Spack concretizes %s, which takes a minute or several.", address))
+		}
 		locked, err := locker.Lock(ctx, providers.LockRequest{
 			Object: o, Lookup: resolved.Object, Upgrade: opts.Upgrade, Adopt: opts.Adopt, Log: opts.Log,
 		})
