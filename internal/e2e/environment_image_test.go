@@ -26,8 +26,8 @@ output "digest" { value = target.image.lab.digest }
 `
 }
 
-// filesIn reads an image in a layout: contents of files and targets of links.
-func filesIn(t testing.TB, layout, tag string) (files map[string]string, layers int) {
+// layersOf lists the digests of the layers of an image in a layout.
+func layersOf(t testing.TB, layout, tag string) []string {
 	t.Helper()
 	var manifest struct{ Layers []struct{ Digest string } }
 	data, err := os.ReadFile(blobOf(layout, layoutTag(t, layout, tag)))
@@ -37,12 +37,22 @@ func filesIn(t testing.TB, layout, tag string) (files map[string]string, layers 
 	if err != nil {
 		t.Fatal(err)
 	}
+	var list []string
+	for _, l := range manifest.Layers {
+		list = append(list, l.Digest)
+	}
+	return list
+}
+
+// unpackedImage unpacks an image in a layout.
+func unpackedImage(t testing.TB, layout, tag string) string {
+	t.Helper()
 	root := filepath.Join(scratch(t), "root")
 	if err := os.Mkdir(root, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	for _, l := range manifest.Layers {
-		f, err := os.Open(blobOf(layout, l.Digest))
+	for _, digest := range layersOf(t, layout, tag) {
+		f, err := os.Open(blobOf(layout, digest))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -52,8 +62,15 @@ func filesIn(t testing.TB, layout, tag string) (files map[string]string, layers 
 			t.Fatal(err)
 		}
 	}
+	return root
+}
+
+// filesIn reads an image in a layout: contents of files and targets of links.
+func filesIn(t testing.TB, layout, tag string) (files map[string]string, layers int) {
+	t.Helper()
+	root := unpackedImage(t, layout, tag)
 	files = map[string]string{}
-	err = filepath.WalkDir(root, func(path string, d os.DirEntry, err error) error {
+	err := filepath.WalkDir(root, func(path string, d os.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
 			return err
 		}
@@ -69,7 +86,7 @@ func filesIn(t testing.TB, layout, tag string) (files map[string]string, layers 
 	if err != nil {
 		t.Fatal(err)
 	}
-	return files, len(manifest.Layers)
+	return files, len(layersOf(t, layout, tag))
 }
 
 func TestAnImageOfAnEnvironmentHasItsPackagesAsIfTheyWereInstalledThere(t *testing.T) {
