@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 
@@ -31,10 +32,11 @@ type located struct {
 type finder struct {
 	caches *cache.BuildcacheOpener
 	known  *prefixes
+	trust  trust
 }
 
 func newFinder(opts Options) *finder {
-	return &finder{caches: opts.Caches, known: &prefixes{dir: opts.WorkDir}}
+	return &finder{caches: opts.Caches, known: &prefixes{dir: opts.WorkDir}, trust: trust{opts.WorkDir}}
 }
 
 // readable are the caches in which a package of an environment may be.
@@ -114,9 +116,13 @@ func (f *finder) ask(ctx context.Context, e *env, settings cache.Buildcache, spe
 	if err != nil {
 		return nil, err
 	}
-	found, err := c.Lookup(ctx, specs, buildcache.LookupOptions{Specs: e.lock.Specs, Verify: true})
+	doubted := f.trust.doubted(settings)
+	found, err := c.Lookup(ctx, specs, buildcache.LookupOptions{Specs: e.lock.Specs, Details: true, Verify: doubted})
 	if err != nil {
 		return nil, err
+	}
+	if doubted && !slices.ContainsFunc(slices.Collect(maps.Values(found)), func(e buildcache.Entry) bool { return e.Problem != nil }) {
+		f.trust.believe(settings)
 	}
 	if err := f.learn(ctx, c, found); err != nil {
 		return nil, err

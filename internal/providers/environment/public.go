@@ -129,6 +129,11 @@ func (a Archives) Find(ctx context.Context, e Environment, lock *lockfile.Lock, 
 		}
 		missing = left
 	}
+	if len(missing) > 0 {
+		for _, settings := range e.Caches {
+			a.shared.finder.trust.doubt(settings)
+		}
+	}
 	var errs []error
 	for _, s := range missing {
 		errs = append(errs, fmt.Errorf("%s %s is in no build cache any more; the next plan will build it", s.Name, s.Version))
