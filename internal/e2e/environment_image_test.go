@@ -538,3 +538,108 @@ func TestManyPackagesOfAnEnvironmentFitIntoTheLayersThatEnginesAccept(t *testing
 		}
 	}
 }
+
+func TestLayersArePublishedOnceAndServeChecksOnOtherMachines(t *testing.T) {
+	t.Parallel()
+	need(t, "cc")
+	s := newToys(6)
+	dir := dirCache(t)
+	cache := serveCache(t, dir, 1000)
+	pushToys(t, s, dir, 1000, buildcache.Options{})
+	registry := newRegistry(t, nil)
+	files := greeting("", "oci:dist/unused:1")
+	recipes, _, _ := strings.Cut(files["esd.hcl"], `recipe "data"`)
+	image := recipes + `
+target "image" "lab" {
+  packages = [environment.sim, recipe.greet]
+  files    = { "/etc/about" = "about.txt" }
+  publish  = ["` + registry + `/esd/lab:1"]
+  check "greets" { command = ["${recipe.greet.prefix}/bin/greet"] }
+}
+`
+	one := newMachine(t, files)
+	one.writeToys(s, cache.url, "", image)
+	one.apply()
+	two := newMachine(t, files)
+	two.write(map[string]string{"about.txt": "something else\n"})
+	two.writeToys(s, cache.url, "", image)
+	cache.reset()
+	told := two.apply()
+	if built := told.completed("build"); len(built) != 0 || cache.archives.Load() != 0 {
+		t.Errorf("%v were built, %d archives read: the layers are published", built, cache.archives.Load())
+	}
+	if done := told.completed("check"); len(done) != 1 {
+		t.Errorf("checked were %v", done)
+	}
+	two.wantNothingToDo()
+}
+
+func TestLayersThatAreGoneAfterThePlanAreMadeAnew(t *testing.T) {
+	t.Parallel()
+	s := newToys(5)
+	dir := dirCache(t)
+	pushToys(t, s, dir, 100, buildcache.Options{})
+	m := toyMachine(t, s, dir, "", toyImage("oci:dist/lab:1"))
+	m.apply()
+	digest := m.output("digest")
+	m.writeToys(s, dir, "", toyImage("oci:dist/lab:1", "oci:dist/more:1"))
+	if err := os.RemoveAll(m.path(".esd/cache")); err != nil {
+		t.Fatal(err)
+	}
+	applied, err := openStack(t, m.dir).Apply(t.Context(), workspace.ApplyOptions{Confirm: func(*workspace.Planned) (bool, error) {
+		return true, os.RemoveAll(m.path("dist"))
+	}})
+	if err != nil || !applied.Report.OK() {
+		t.Fatalf("%v %+v", err, applied.Report)
+	}
+	if got := layoutTag(t, m.path("dist/more"), "1"); got != digest {
+		t.Errorf("the image is %s, want %s", got, digest)
+	}
+}
+
+func TestAnImageThatIsReplacedIsMadeFromTheArchives(t *testing.T) {
+	t.Parallel()
+	s := newToys(5)
+	dir := dirCache(t)
+	pushToys(t, s, dir, 100, buildcache.Options{})
+	m := toyMachine(t, s, dir, "", toyImage("oci:dist/lab:1"))
+	m.apply()
+	digest := m.output("digest")
+	m.apply("--replace", "target.image.lab")
+	if n := strings.Count(m.logs("assemble"), "esd: layer of "); n != 10 {
+		t.Errorf("%d layers were made in two runs, want 10", n)
+	}
+	if got := m.output("digest"); got != digest {
+		t.Errorf("the image is %s, want %s", got, digest)
+	}
+	m.wantNothingToDo()
+}
+
+func TestThePlanForecastsWhatIsReadOfDistantArchives(t *testing.T) {
+	t.Parallel()
+	s := newToys(6)
+	dir := dirCache(t)
+	cache := serveCache(t, dir, 1000)
+	pushToys(t, s, dir, 5000, buildcache.Options{})
+	m := toyMachine(t, s, cache.url, "", toyImage("oci:dist/lab:1"))
+	var plan struct {
+		Steps []struct {
+			Op       string
+			Download int64
+		}
+	}
+	if err := json.Unmarshal([]byte(m.want(0, "plan", "--format=json").stdout), &plan); err != nil {
+		t.Fatal(err)
+	}
+	var want int64
+	for _, blob := range blobsOf(t, dir)[:6] {
+		info, err := os.Stat(blob)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want += info.Size()
+	}
+	if len(plan.Steps) != 2 || plan.Steps[0].Download != want {
+		t.Errorf("%+v, want to assemble from %d bytes", plan.Steps, want)
+	}
+}

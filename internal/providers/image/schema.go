@@ -34,7 +34,8 @@ most others need, which change only together with these, share. What changes lea
 anew what lies upon a layer that changed.
 
 Every layer and the image itself carry their content keys as annotations (` + "`dev.esd.key`" + `): what is published says what it is
-made of, even where no state is left.
+made of, even where no state is left. So who may write to a destination of a target decides what is in layers that are taken
+from there.
 
 Publishing moves the tag last, and only when all checks have passed. Destinations are not part of the content key. A
 destination that is taken out of the list keeps what it has; destroying the target removes what was published.`,
