@@ -255,3 +255,23 @@ func TestAPackageBuiltAtAShorterPrefixIsBuiltAgainAndThePlanSaysWhy(t *testing.T
 	}
 	t.Errorf("zlib-ng is not planned: %+v", p.Changes)
 }
+
+func TestPlanningTwiceFindsTheSameConfiguration(t *testing.T) {
+	t.Parallel()
+	dir, lock := simStack(t, simHCL+`
+target "image" "lab" {
+  packages = [environment.sim]
+  platform = "linux/amd64"
+  publish  = ["oci:dist:1"]
+}
+target "filesystem" "tree" {
+  packages = [environment.sim]
+  path     = "/opt/not-applied"
+}
+`)
+	fill(t, dir, lock, neededToRun(lock)...)
+	first, second := planStack(t, dir), planStack(t, dir)
+	if diff := cmp.Diff(first, second); diff != "" {
+		t.Error(diff)
+	}
+}

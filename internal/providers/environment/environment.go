@@ -9,6 +9,7 @@ package environment
 
 import (
 	"context"
+	"fmt"
 	"path"
 	"path/filepath"
 	"sync"
@@ -190,4 +191,15 @@ func (p *shared) read(ctx context.Context, file string) (*lockfile.Lock, string,
 	lock, err := lockfile.Parse(data)
 	p.locks[file] = &readLock{sum, lock, err}
 	return lock, sum, err
+}
+
+// String is what the environment says beside what its content key covers, in a
+// form to compare: a plan is stale when that has changed.
+func (e *env) String() string {
+	quarantine := ""
+	if e.quarantine != nil {
+		quarantine = fmt.Sprintf("%+v", *e.quarantine)
+	}
+	return fmt.Sprintf("%s %s %+v %s %+v %+v %s %s %d %v %s", e.lockPath, e.sha256, e.caches, quarantine, e.sources, e.instance,
+		e.config, e.projection, e.paddedLength, e.network, e.buildDirectory)
 }
