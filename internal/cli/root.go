@@ -93,10 +93,10 @@ var commands = []struct {
 	make  func(*app) *cobra.Command
 }{
 	{groupWork, newInitCommand}, {groupWork, newImportCommand}, {groupWork, newValidateCommand}, {groupWork, newFmtCommand}, {groupWork, newLockCommand},
-	{groupWork, newPlanCommand}, {groupWork, newApplyCommand}, {groupWork, newFetchCommand}, {groupWork, newDestroyCommand},
+	{groupWork, newPlanCommand}, {groupWork, newApplyCommand}, {groupWork, newFetchCommand}, {groupWork, newPromoteCommand}, {groupWork, newDestroyCommand},
 	{groupLook, newShowCommand}, {groupLook, newOutputCommand}, {groupLook, newWhyCommand}, {groupLook, newGraphCommand}, {groupLook, newDepfileCommand},
 	{groupLook, newLogsCommand}, {groupLook, newConsoleCommand},
-	{groupState, newStateCommand}, {groupState, newForceUnlockCommand},
+	{groupState, newStateCommand}, {groupState, newForceUnlockCommand}, {groupState, newCacheCommand},
 	{groupOther, newDoctorCommand}, {groupOther, newVersionCommand},
 }
 
@@ -126,7 +126,7 @@ the working directory) or one .hcl file, which is then a whole configuration.`,
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError(err) })
 	root.AddGroup(
 		&cobra.Group{ID: groupWork, Title: "Working:"}, &cobra.Group{ID: groupLook, Title: "Looking:"},
-		&cobra.Group{ID: groupState, Title: "The record:"}, &cobra.Group{ID: groupOther, Title: "Besides:"},
+		&cobra.Group{ID: groupState, Title: "The record, and caches:"}, &cobra.Group{ID: groupOther, Title: "Besides:"},
 	)
 	root.SetHelpCommandGroupID(groupOther)
 	root.SetCompletionCommandGroupID(groupOther)

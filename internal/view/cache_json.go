@@ -1,0 +1,129 @@
+package view
+
+import "io"
+
+// jsonCachePackage is a package of a build cache as programs read it.
+type jsonCachePackage struct {
+	Name     string `json:"name"`
+	Version  string `json:"version"`
+	Hash     string `json:"hash"`
+	Spec     string `json:"spec,omitempty"`
+	Platform string `json:"platform,omitempty"`
+	OS       string `json:"os,omitempty"`
+	Target   string `json:"target,omitempty"`
+	Compiler string `json:"compiler,omitempty"`
+	Size     *int64 `json:"size,omitempty"`
+	SHA256   string `json:"sha256,omitempty"`
+	Signed   bool   `json:"signed"`
+	Signer   string `json:"signer,omitempty"`
+	Problem  string `json:"problem,omitempty"`
+}
+
+func jsonPackage(c CachePackage) jsonCachePackage {
+	out := jsonCachePackage{
+		Name: c.Name, Version: c.Version, Hash: c.Hash, Spec: c.Spec, Platform: c.Platform, OS: c.OS, Target: c.Target,
+		Compiler: c.Compiler, SHA256: c.SHA256, Signed: c.Signed, Signer: c.Signer, Problem: c.Problem,
+	}
+	if c.Size >= 0 {
+		out.Size = &c.Size
+	}
+	return out
+}
+
+func jsonPackages(list []CachePackage) []jsonCachePackage {
+	out := make([]jsonCachePackage, len(list))
+	for i, c := range list {
+		out[i] = jsonPackage(c)
+	}
+	return out
+}
+
+// CacheListJSON writes a listing for programs.
+func CacheListJSON(w io.Writer, l CacheListing) error {
+	d := newDocument(w)
+	d.member("format_version", FormatVersion)
+	d.member("location", l.Location)
+	d.member("layout", l.Layout)
+	d.member("packages", jsonPackages(l.Packages))
+	if len(l.Absent) > 0 {
+		d.member("absent", l.Absent)
+	}
+	return d.close()
+}
+
+type jsonCacheDetails struct {
+	jsonCachePackage
+	SpecSHA256   string                `json:"spec_sha256,omitempty"`
+	Prefix       string                `json:"prefix,omitempty"`
+	Padded       bool                  `json:"padded"`
+	TarSize      int64                 `json:"tar_size,omitempty"`
+	EntryURL     string                `json:"entry_url,omitempty"`
+	ArchiveURL   string                `json:"archive_url,omitempty"`
+	Dependencies []jsonCacheDependency `json:"dependencies"`
+	Needs        int                   `json:"needs"`
+	Lacks        []string              `json:"lacks,omitempty"`
+}
+
+type jsonCacheDependency struct {
+	Name    string   `json:"name"`
+	Version string   `json:"version"`
+	Hash    string   `json:"hash"`
+	Types   []string `json:"types"`
+	State   string   `json:"state"`
+	Path    string   `json:"path,omitempty"`
+}
+
+// CacheShowJSON writes all that is known of packages for programs.
+func CacheShowJSON(w io.Writer, l CacheListing, list []CacheDetails) error {
+	packages := make([]jsonCacheDetails, len(list))
+	for i, d := range list {
+		packages[i] = jsonCacheDetails{
+			jsonCachePackage: jsonPackage(d.CachePackage), SpecSHA256: d.SpecSHA256, Prefix: d.Prefix, Padded: d.Padded,
+			TarSize: d.TarSize, EntryURL: d.EntryURL, ArchiveURL: d.ArchiveURL, Needs: d.Needs, Lacks: d.Lacks,
+			Dependencies: make([]jsonCacheDependency, len(d.Dependencies)),
+		}
+		for k, dep := range d.Dependencies {
+			packages[i].Dependencies[k] = jsonCacheDependency(dep)
+		}
+	}
+	doc := newDocument(w)
+	doc.member("format_version", FormatVersion)
+	doc.member("location", l.Location)
+	doc.member("layout", l.Layout)
+	doc.member("packages", packages)
+	if len(l.Absent) > 0 {
+		doc.member("absent", l.Absent)
+	}
+	return doc.close()
+}
+
+type jsonCacheFinding struct {
+	Kind      string `json:"kind"`
+	Name      string `json:"name,omitempty"`
+	Version   string `json:"version,omitempty"`
+	Hash      string `json:"hash"`
+	NeedsName string `json:"needs_name,omitempty"`
+	NeedsHash string `json:"needs_hash,omitempty"`
+	Detail    string `json:"detail,omitempty"`
+}
+
+func jsonFindings(list []CacheFinding) []jsonCacheFinding {
+	out := make([]jsonCacheFinding, len(list))
+	for i, f := range list {
+		out[i] = jsonCacheFinding(f)
+	}
+	return out
+}
+
+// CacheCheckJSON writes what a check found for programs.
+func CacheCheckJSON(w io.Writer, c CacheChecked) error {
+	d := newDocument(w)
+	d.member("format_version", FormatVersion)
+	d.member("location", c.Location)
+	d.member("layout", c.Layout)
+	d.member("packages", c.Packages)
+	d.member("archives", c.Archives)
+	d.member("sound", len(c.Findings) == 0)
+	d.member("findings", jsonFindings(c.Findings))
+	return d.close()
+}
