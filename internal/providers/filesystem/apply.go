@@ -69,15 +69,23 @@ func (in *installing) prepare(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := os.MkdirAll(filepath.Join(in.step.Tree.Path, databaseDir), 0o777); err != nil {
-		return err
+	path := in.step.Tree.Path
+	if err := os.MkdirAll(filepath.Join(path, databaseDir), 0o777); err != nil {
+		return cannotChange(path, err)
 	}
-	before, _, err := readLedger(in.step.Tree.Path, in.step.Tree.Owner)
+	before, _, err := readLedger(path, in.step.Tree.Owner)
 	if err != nil {
 		return err
 	}
 	in.ledger = in.next(before, records)
-	return in.ledger.write(in.step.Tree.Path, in.step.Tree.Owner)
+	return cannotChange(path, in.ledger.write(path, in.step.Tree.Owner))
+}
+
+func cannotChange(path string, err error) error {
+	if errors.Is(err, os.ErrPermission) {
+		return fmt.Errorf("this user may not change the install tree %s: %w; give another path, or run esd as its owner", path, err)
+	}
+	return err
 }
 
 // next is the ledger of what there will be: without what somebody else took

@@ -248,6 +248,9 @@ func TestDestroying(t *testing.T) {
 		if !strings.HasSuffix(made.Steps[0].Title, "install 2 packages into "+p.path("tree")+", beside 1 package of others") {
 			t.Errorf("%+v", made.Steps)
 		}
+		if c := change(made, "target.filesystem.site"); c.Action != plan.Create || !strings.HasSuffix(c.Reason, "beside 1 package of others") {
+			t.Errorf("%+v", c)
+		}
 		p.apply(destroying)
 		want(t, p.installed("tree"), "extra@1*", "zlib@1.2*")
 	})

@@ -2,6 +2,7 @@ package filesystem
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -10,6 +11,7 @@ import (
 	"esd/internal/providers"
 	"esd/internal/providers/environment"
 	"esd/internal/spack"
+	"esd/internal/spack/buildcache"
 	"esd/internal/spack/lockfile"
 	"esd/internal/spack/store"
 )
@@ -109,8 +111,13 @@ func (in *installing) fetch(ctx context.Context, s *spack.Spec) (io.ReadCloser, 
 		in.downloaded.Add(archive.Size())
 	}
 	r, err := archive.Open(ctx)
+	if errors.Is(err, buildcache.ErrChanged) {
+		if archive, err = in.search(ctx, s); err == nil {
+			r, err = archive.Open(ctx)
+		}
+	}
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", archive.Location(), err)
+		return nil, err
 	}
 	return &counted{r, in}, nil
 }

@@ -76,7 +76,7 @@ func (p *place) killed(delay time.Duration) {
 	p.Helper()
 	_ = os.Remove(p.path("begun"))
 	child := exec.Command(os.Args[0], "-test.run=^TestChildApplies$")
-	child.Env = append(os.Environ(), childDir+"="+p.dir, childWork+"="+p.work)
+	child.Env = append(os.Environ(), childDir+"="+p.dir, childWork+"="+p.work, "TMPDIR="+p.TempDir())
 	if err := child.Start(); err != nil {
 		p.Fatal(err)
 	}

@@ -149,7 +149,7 @@ func hashesOf(members []member) []spack.Hash {
 // observation says how a tree differs from what it should be.
 func observation(o *providers.Object, s *spec, found seen, recorded *state.Object) providers.Observation {
 	obs := providers.Observation{Data: found, NotDrift: recorded == nil || recorded.Key != o.Key}
-	obs.Exists = found.standing == tree && (len(found.missing) < len(s.members) || found.stale)
+	obs.Exists = found.standing == tree
 	switch {
 	case found.standing == other:
 		obs.Problem = s.tree.Path + " " + found.what
@@ -181,7 +181,15 @@ func missing(s *spec, found seen) string {
 	if len(specs) == len(s.members) && found.standing != tree {
 		return "there is no install tree at " + s.tree.Path
 	}
-	return names(specs, "is", "are") + " not installed in " + s.tree.Path
+	return names(specs, "is", "are") + " not installed in " + s.tree.Path + beside(found.others)
+}
+
+// beside tells of what others have in the tree, which is left alone.
+func beside(n int) string {
+	if n == 0 {
+		return ""
+	}
+	return ", beside " + packages(n, "of others", "of others")
 }
 
 // maxNamed is how many packages a sentence names.

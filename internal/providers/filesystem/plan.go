@@ -115,9 +115,7 @@ func (s *spec) planInstall(req providers.PlanRequest, found seen) (providers.Ste
 	if n == 0 {
 		step.Title = "note what was asked for in " + s.tree.Path
 	}
-	if found.others > 0 {
-		step.Title += ", beside " + packages(found.others, "of others", "of others")
-	}
+	step.Title += beside(found.others)
 	return step, st
 }
 
