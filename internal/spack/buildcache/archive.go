@@ -8,10 +8,9 @@ import (
 	"fmt"
 	"hash"
 	"io"
-)
 
-// maxResumes is how often one download is taken up again.
-const maxResumes = 100
+	"esd/internal/spack/transport"
+)
 
 // Archive opens the archive of an entry as it is stored: a compressed tar. Nothing
 // that was read may be trusted before io.EOF: content that is not what the entry says
@@ -25,16 +24,16 @@ func (c *Cache) Archive(ctx context.Context, e Entry) (io.ReadCloser, error) {
 	if e, err = c.Resolve(ctx, e); err != nil {
 		return nil, err
 	}
-	d := &download{ctx: ctx, cache: c, open: func(from int64) (*object, error) {
-		return b.archive(ctx, e, getOptions{offset: from})
-	}}
-	if d.body, err = d.open(0); err != nil {
+	d, err := transport.Resume(ctx, func(from int64) (*transport.Object, error) {
+		return b.archive(ctx, e, transport.GetOptions{Offset: from})
+	}, transport.ResumeOptions{Retry: c.opts.Retry, Clock: c.opts.Clock})
+	if err != nil {
 		return nil, missingArchive(ctx, b, err, e)
 	}
 	where := c.where + ": archive of " + e.ID()
-	if size := d.body.size; size >= 0 && e.Archive.Size >= 0 && size != e.Archive.Size {
-		d.body.Close()
-		return nil, &DigestError{Location: where, Expected: e.Archive.SHA256, ExpectedSize: e.Archive.Size, ActualSize: size}
+	if d.Size >= 0 && e.Archive.Size >= 0 && d.Size != e.Archive.Size {
+		d.Close()
+		return nil, &DigestError{Location: where, Expected: e.Archive.SHA256, ExpectedSize: e.Archive.Size, ActualSize: d.Size}
 	}
 	return readCloser{newVerifier(d, e.Archive, where), d}, nil
 }
@@ -65,7 +64,7 @@ func (c *Cache) ArchiveHead(ctx context.Context, e Entry, n int64) ([]byte, erro
 	if e, err = c.Resolve(ctx, e); err != nil {
 		return nil, err
 	}
-	o, err := b.archive(ctx, e, getOptions{length: max(n, 1)})
+	o, err := b.archive(ctx, e, transport.GetOptions{Length: max(n, 1)})
 	if err != nil {
 		return nil, missingArchive(ctx, b, err, e)
 	}
@@ -76,62 +75,6 @@ func (c *Cache) ArchiveHead(ctx context.Context, e Entry, n int64) ([]byte, erro
 	}
 	return head, nil
 }
-
-// download reads an archive and takes it up again where the connection broke.
-type download struct {
-	ctx     context.Context
-	cache   *Cache
-	open    func(from int64) (*object, error)
-	body    *object
-	offset  int64
-	resumes int
-	stuck   int // resumes without a byte in between
-}
-
-// Read implements io.Reader.
-func (d *download) Read(p []byte) (int, error) {
-	for {
-		n, err := d.body.Read(p)
-		d.offset += int64(n)
-		if n > 0 {
-			d.stuck = 0
-		}
-		if err == nil || errors.Is(err, io.EOF) || n > 0 {
-			if n > 0 && !errors.Is(err, io.EOF) {
-				err = nil // a broken body repeats its error
-			}
-			return n, err
-		}
-		if err := d.resume(err); err != nil {
-			return 0, err
-		}
-	}
-}
-
-func (d *download) resume(cause error) error {
-	if !isTransient(cause) || d.ctx.Err() != nil {
-		return cause
-	}
-	d.resumes++
-	d.stuck++
-	policy := d.cache.opts.Retry
-	if d.resumes > maxResumes || d.stuck >= policy.Attempts {
-		return fmt.Errorf("%w: %w (taken up %d times)", ErrUnavailable, cause, d.resumes)
-	}
-	d.body.Close()
-	if err := d.cache.opts.Clock.Sleep(d.ctx, wait(policy, d.stuck, 0)); err != nil {
-		return err
-	}
-	body, err := d.open(d.offset)
-	if err != nil {
-		return err
-	}
-	d.body = body
-	return nil
-}
-
-// Close implements io.Closer.
-func (d *download) Close() error { return d.body.Close() }
 
 // verifier passes content through and checks it against a blob.
 type verifier struct {
@@ -186,4 +129,10 @@ func (v *verifier) wrong(got string) error {
 		Location: v.where, Expected: v.blob.SHA256, Actual: got,
 		ExpectedSize: v.blob.Size, ActualSize: v.n,
 	}
+}
+
+// readCloser joins a reader with what has to be closed behind it.
+type readCloser struct {
+	io.Reader
+	io.Closer
 }

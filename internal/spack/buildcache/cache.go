@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"maps"
 	"net/url"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -14,6 +13,7 @@ import (
 	"esd/internal/oci"
 	"esd/internal/spack"
 	"esd/internal/spack/signature"
+	"esd/internal/spack/transport"
 )
 
 // Options say how a cache is reached and what is accepted from it. The zero value
@@ -31,8 +31,8 @@ type Options struct {
 	Directory   string
 	ReadOnly    bool
 	Concurrency int // requests at once; default 16
-	HTTP        HTTPOptions
-	S3          S3Options
+	HTTP        transport.HTTPOptions
+	S3          transport.S3Options
 	OCI         oci.Options
 	Retry       oci.RetryPolicy // zero: [oci.DefaultRetry]
 	Clock       oci.Clock       // nil: the system's
@@ -58,9 +58,9 @@ type backend interface {
 	// spec reads the spec of an entry that find gave.
 	spec(ctx context.Context, e Entry) ([]byte, error)
 	// archive opens the archive of such an entry from an offset on, unverified.
-	archive(ctx context.Context, e Entry, opts getOptions) (*object, error)
+	archive(ctx context.Context, e Entry, opts transport.GetOptions) (*transport.Object, error)
 	// has tells whether the archive is there, and how large it is.
-	has(ctx context.Context, e Entry) (objectInfo, error)
+	has(ctx context.Context, e Entry) (transport.Info, error)
 	// push stores an entry: blobs first, what makes them visible last.
 	push(ctx context.Context, k key, req pushRequest) (Entry, error)
 	// raw reads the signed text of an entry as it is.
@@ -74,7 +74,7 @@ type backend interface {
 	identify(ctx context.Context, l located) (Entry, error)
 	// remove deletes entries, and the blobs that no other entry has.
 	remove(ctx context.Context, entries []Entry) error
-	// openIndex opens the index, unless it is still what id says: errNotModified.
+	// openIndex opens the index, unless it is still what id says: transport.ErrNotModified.
 	openIndex(ctx context.Context, have indexID) (*indexStream, error)
 	// putIndex stores an index.
 	putIndex(ctx context.Context, ix indexFile) error
@@ -118,13 +118,12 @@ func Open(ctx context.Context, location string, opts Options) (*Cache, error) {
 		c.where, c.backend = b.location(), b
 		return c, nil
 	}
-	t, err := c.transport(location)
+	t, err := transport.Open(location, transport.Options{HTTP: opts.HTTP, S3: opts.S3, Retry: opts.Retry, Clock: opts.Clock})
 	if err != nil {
 		return nil, fmt.Errorf("build cache %q: %w", redact(location), err)
 	}
-	c.where = t.location()
-	wrapped := &retrying{transport: t, policy: opts.Retry, clock: opts.Clock}
-	c.open = func(ctx context.Context) (backend, error) { return c.detect(ctx, wrapped) }
+	c.where = t.Location()
+	c.open = func(ctx context.Context) (backend, error) { return c.detect(ctx, t) }
 	return c, nil
 }
 
@@ -134,44 +133,6 @@ func redact(location string) string {
 		return u.Redacted()
 	}
 	return "(not a URL)"
-}
-
-// transport makes what moves the objects of a location.
-func (c *Cache) transport(location string) (transport, error) {
-	scheme, _, found := strings.Cut(location, "://")
-	if location == "" {
-		return nil, errors.New("it is empty; write a directory or a URL")
-	}
-	if !found {
-		return c.fileTransport(location)
-	}
-	u, err := url.Parse(location)
-	if err != nil {
-		return nil, errors.New("it is not a URL")
-	}
-	switch scheme {
-	case "file":
-		if u.Host != "" && u.Host != "localhost" || u.RawQuery != "" || u.Fragment != "" {
-			return nil, errors.New("write file:///directory")
-		}
-		return c.fileTransport(u.Path)
-	case "http", "https":
-		if u.Host == "" {
-			return nil, errors.New("the host is missing")
-		}
-		return newHTTP(u, c.opts.HTTP, c.opts.Clock)
-	case "s3":
-		return newS3(u, c.opts.S3, c.opts.HTTP, c.opts.Clock)
-	}
-	return nil, fmt.Errorf("scheme %q is not understood; write a directory, file://, http(s)://, s3:// or oci://", scheme)
-}
-
-func (c *Cache) fileTransport(dir string) (transport, error) {
-	abs, err := filepath.Abs(dir)
-	if err != nil {
-		return nil, err
-	}
-	return &fileTransport{dir: abs, clock: c.opts.Clock}, nil
 }
 
 // Location names the cache for people.
@@ -210,7 +171,7 @@ func (c *Cache) writable(ctx context.Context) (backend, error) {
 
 // detect finds the layout. A cache with both has version 2 for old readers and is
 // written in version 3; an empty one becomes version 3.
-func (c *Cache) detect(ctx context.Context, t *retrying) (backend, error) {
+func (c *Cache) detect(ctx context.Context, t *transport.Store) (backend, error) {
 	layout := c.opts.Layout
 	if layout == Auto {
 		var err error
@@ -224,15 +185,15 @@ func (c *Cache) detect(ctx context.Context, t *retrying) (backend, error) {
 	case V3:
 		return &v3{t: t, opts: &c.opts}, nil
 	}
-	return nil, fmt.Errorf("%s: layout %s is not for this kind of URL", t.location(), layout)
+	return nil, fmt.Errorf("%s: layout %s is not for this kind of URL", t.Location(), layout)
 }
 
-func detectLayout(ctx context.Context, t transport) (Layout, error) {
+func detectLayout(ctx context.Context, t *transport.Store) (Layout, error) {
 	for _, probe := range []struct {
 		name   string
 		layout Layout
 	}{{v3LayoutFile, V3}, {v3Index, V3}, {v2IndexHash, V2}, {v2Index, V2}} {
-		_, err := t.stat(ctx, probe.name)
+		_, err := t.Stat(ctx, probe.name)
 		switch {
 		case err == nil:
 			return probe.layout, nil
@@ -242,7 +203,7 @@ func detectLayout(ctx context.Context, t transport) (Layout, error) {
 	}
 	for prefix, layout := range map[string]Layout{v3Specs: V3, v2Root: V2} {
 		stop := errors.New("found")
-		err := t.list(ctx, prefix, func(string, objectInfo) error { return stop })
+		err := t.List(ctx, prefix, func(string, transport.Info) error { return stop })
 		if errors.Is(err, stop) {
 			return layout, nil
 		}

@@ -160,8 +160,8 @@ func (k *checker) archive(ctx context.Context, e Entry) error {
 		return nil
 	case err != nil:
 		return err
-	case info.size >= 0 && e.Archive.Size >= 0 && info.size != e.Archive.Size:
-		k.found(ArchiveWrong, e, fmt.Errorf("it has %d bytes, %d expected", info.size, e.Archive.Size))
+	case info.Size >= 0 && e.Archive.Size >= 0 && info.Size != e.Archive.Size:
+		k.found(ArchiveWrong, e, fmt.Errorf("it has %d bytes, %d expected", info.Size, e.Archive.Size))
 		return nil
 	case !k.opts.Archives:
 		return nil

@@ -1,26 +1,19 @@
 package buildcache
 
 import (
-	"context"
 	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
-	"net/http"
 	"net/http/httptest"
-	"os"
-	"os/exec"
 	"strings"
 	"testing"
-	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/olareg/olareg"
 	"github.com/olareg/olareg/config"
 
 	"esd/internal/spack"
+	"esd/internal/spack/transport/s3test"
 )
 
 // place makes locations of new caches, each time another, and what is needed to open
@@ -32,9 +25,9 @@ func places() map[string]place {
 		"directory, version 3": func(t *testing.T) (string, Options) { return t.TempDir() + "/cache", Options{} },
 		"directory, version 2": func(t *testing.T) (string, Options) { return "file://" + t.TempDir(), Options{Layout: V2} },
 		"registry":             newRegistryPlace,
-		"S3, version 3":        func(t *testing.T) (string, Options) { return newS3Place(t, newFakeS3()) },
+		"S3, version 3":        func(t *testing.T) (string, Options) { return newS3Place(t, s3test.NewFake()) },
 		"S3, version 2": func(t *testing.T) (string, Options) {
-			location, opts := newS3Place(t, newFakeS3())
+			location, opts := newS3Place(t, s3test.NewFake())
 			opts.Layout = V2
 			return location, opts
 		},
@@ -55,49 +48,14 @@ func newRegistryPlace(t *testing.T) (string, Options) {
 	return "oci+http://" + server.Listener.Addr().String() + "/site/cache", Options{}
 }
 
-func newS3Place(t *testing.T, handler http.Handler) (string, Options) {
+func newS3Place(t *testing.T, fake *s3test.Fake) (string, Options) {
 	t.Helper()
-	server := httptest.NewServer(handler)
-	t.Cleanup(server.Close)
-	return "s3://bucket/some/prefix", Options{S3: S3Options{
-		Endpoint: server.URL, AccessKeyID: "key", SecretAccessKey: "secret",
-	}}
+	return "s3://bucket/some/prefix", Options{S3: fake.Serve(t)}
 }
 
-// newVersityPlace starts a real S3 server, which checks signatures too.
 func newVersityPlace(t *testing.T) (string, Options) {
 	t.Helper()
-	program := os.Getenv("ESD_TEST_VERSITYGW")
-	if program == "" {
-		t.Skip("ESD_TEST_VERSITYGW is not set: it names the program of a real S3 server")
-	}
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	address := listener.Addr().String()
-	listener.Close()
-	ctx, cancel := context.WithCancel(context.Background())
-	cmd := exec.CommandContext(ctx, program, "--port", address, "--region", "us-east-1", "posix", t.TempDir())
-	cmd.Env = append(os.Environ(), "ROOT_ACCESS_KEY=esdkey", "ROOT_SECRET_KEY=esdsecret123")
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { cancel(); _ = cmd.Wait() })
-	opts := Options{S3: S3Options{Endpoint: "http://" + address, AccessKeyID: "esdkey", SecretAccessKey: "esdsecret123"}}
-	tr := &s3Transport{bucket: "bucket", opts: opts.S3}
-	client, err := tr.connect(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	for range 100 {
-		if _, err = client.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: aws.String("bucket")}); err == nil {
-			return "s3://bucket/prefix", opts
-		}
-		time.Sleep(50 * time.Millisecond)
-	}
-	t.Fatal(err)
-	return "", Options{}
+	return "s3://bucket/prefix", Options{S3: s3test.Versity(t)}
 }
 
 func TestEveryKindOfCacheKeepsPackages(t *testing.T) {

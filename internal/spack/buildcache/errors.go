@@ -4,34 +4,33 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+
+	"esd/internal/spack/transport"
 )
 
 // Sentinels for errors.Is. Errors of this package say in their text which cache and
 // which object they are about.
 var (
 	// ErrNotFound says that a cache does not have an entry or object.
-	ErrNotFound = errors.New("not in the build cache")
+	ErrNotFound = transport.ErrNotFound
 	// ErrReadOnly says that a cache can be read only: http(s), or opened so.
-	ErrReadOnly = errors.New("the build cache cannot be written")
+	ErrReadOnly = transport.ErrReadOnly
 	// ErrUnlistable says that a cache can tell what it has only by its index.
-	ErrUnlistable = errors.New("the build cache cannot be listed")
+	ErrUnlistable = transport.ErrUnlistable
 	// ErrDenied says that a server wants other credentials than it was given.
-	ErrDenied = errors.New("access denied")
+	ErrDenied = transport.ErrDenied
 	// ErrUnavailable says that a server could not be reached, or kept failing, for as
 	// long as the retry policy lasts.
-	ErrUnavailable = errors.New("build cache unavailable")
+	ErrUnavailable = transport.ErrUnavailable
 	// ErrInvalid says that a manifest, spec or index is malformed, too large, or not
 	// about what its name says.
-	ErrInvalid = errors.New("invalid content")
+	ErrInvalid = transport.ErrInvalid
 	// ErrChanged says that an entry was replaced since it was looked up: look it up
 	// again, with Verify.
 	ErrChanged = errors.New("the entry was replaced since it was looked up")
 	// ErrIndex says that the index of a cache lists what is not there.
 	ErrIndex = errors.New("the index is wrong")
 )
-
-// errNotModified answers a conditional request.
-var errNotModified = errors.New("not modified")
 
 // DigestError says that a blob is not what its manifest promises: it has another
 // digest, or another size.

@@ -19,6 +19,8 @@ import (
 
 	"esd/internal/oci"
 	"esd/internal/spack"
+	"esd/internal/spack/transport"
+	"esd/internal/spack/transport/s3test"
 )
 
 // fakeClock does not wait; it remembers for how long it should have.
@@ -292,7 +294,7 @@ func TestAServerThatSendsNothingIsGivenUp(t *testing.T) {
 		<-r.Context().Done()
 	}))
 	t.Cleanup(server.Close)
-	c := mustOpen(t, server.URL, Options{Clock: &fakeClock{}, HTTP: HTTPOptions{StallTimeout: 20 * time.Millisecond}})
+	c := mustOpen(t, server.URL, Options{Clock: &fakeClock{}, HTTP: transport.HTTPOptions{StallTimeout: 20 * time.Millisecond}})
 	if _, err := c.Lookup(t.Context(), []*spack.Spec{toy(t, "app", "1")}, LookupOptions{}); !errors.Is(err, ErrUnavailable) {
 		t.Errorf("got %v", err)
 	}
@@ -320,7 +322,7 @@ func TestAWrongArchiveIsNotPushed(t *testing.T) {
 			}
 			sum := sha256.Sum256([]byte(right))
 			if b, ok := c.backend.(*v3); ok {
-				if _, err := b.t.stat(t.Context(), blobPath(hex.EncodeToString(sum[:]))); !errors.Is(err, ErrNotFound) {
+				if _, err := b.t.Stat(t.Context(), blobPath(hex.EncodeToString(sum[:]))); !errors.Is(err, ErrNotFound) {
 					t.Errorf("the blob is there: %v", err)
 				}
 			}
@@ -401,13 +403,13 @@ func TestCheckFindsWhatIsWrong(t *testing.T) {
 
 func TestS3ThatDeniesWhatIsNotThereIsAskedOnce(t *testing.T) {
 	t.Parallel()
-	fake := newFakeS3()
+	fake := s3test.NewFake()
 	location, opts := newS3Place(t, fake)
 	opts.Clock = &fakeClock{}
 	s, absent := toy(t, "app", "1"), toy(t, "absent", "1")
 	c := mustOpen(t, location, opts)
 	mustPush(t, c, s, specsOf(s), "archive")
-	fake.deny = true
+	fake.Deny()
 	if found := mustLookup(t, mustOpen(t, location, opts), LookupOptions{}, s, absent); len(found) != 1 {
 		t.Errorf("found %v", found)
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"esd/internal/spack"
+	"esd/internal/spack/transport"
 )
 
 // indexStream is the index of a cache, opened. Its content is verified while it is
@@ -90,7 +91,7 @@ const maxToken = 16 << 20
 
 func newIndexParser(ctx context.Context, r io.Reader) *indexParser {
 	p := &indexParser{}
-	in := &tokenReader{r: contextReader{ctx, r}}
+	in := &tokenReader{r: transport.WithContext(ctx, r)}
 	// Names are not looked at twice, which for so many would take as much memory as
 	// they have, and texts are not for showing.
 	p.dec = jsontext.NewDecoder(in, jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))

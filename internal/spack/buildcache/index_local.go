@@ -10,6 +10,8 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+
+	"esd/internal/spack/transport"
 )
 
 // indexState is what a Cache knows of its index.
@@ -120,7 +122,7 @@ func (c *Cache) currentIndex(ctx context.Context, b backend, use IndexUse, packa
 	}
 	in, err := b.openIndex(ctx, id)
 	switch {
-	case errors.Is(err, errNotModified):
+	case errors.Is(err, transport.ErrNotModified):
 		return have, nil
 	case isAbsent(err), errors.Is(err, ErrDenied):
 		return nil, nil

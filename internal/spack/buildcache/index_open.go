@@ -11,16 +11,17 @@ import (
 	"encoding/json"
 
 	"esd/internal/oci"
+	"esd/internal/spack/transport"
 )
 
 // openIndex implements backend. A small manifest tells the digest of the index, so one
 // small request tells whether it changed.
 func (b *v3) openIndex(ctx context.Context, have indexID) (*indexStream, error) {
-	text, info, err := b.t.readAll(ctx, v3Index, maxManifest, getOptions{ifNoneMatch: have.ETag})
+	text, info, err := b.t.ReadAll(ctx, v3Index, maxManifest, transport.GetOptions{IfNoneMatch: have.ETag})
 	if err != nil {
 		return nil, err
 	}
-	where := b.t.location() + "/" + v3Index
+	where := b.t.Location() + "/" + v3Index
 	m, err := parseManifest(where, text)
 	if err != nil {
 		return nil, err
@@ -30,15 +31,15 @@ func (b *v3) openIndex(ctx context.Context, have indexID) (*indexStream, error) 
 		return nil, err
 	}
 	if blob.SHA256 == have.Digest {
-		return nil, errNotModified
+		return nil, transport.ErrNotModified
 	}
-	o, err := b.t.get(ctx, blobPath(blob.SHA256), getOptions{})
+	o, err := b.t.Get(ctx, blobPath(blob.SHA256), transport.GetOptions{})
 	if err != nil {
 		return nil, err
 	}
 	return &indexStream{
-		ReadCloser: readCloser{newVerifier(o, blob, b.t.location()+"/"+blobPath(blob.SHA256)), o},
-		id:         indexID{Digest: blob.SHA256, ETag: info.etag}, size: blob.Size,
+		ReadCloser: readCloser{newVerifier(o, blob, b.t.Location()+"/"+blobPath(blob.SHA256)), o},
+		id:         indexID{Digest: blob.SHA256, ETag: info.ETag}, size: blob.Size,
 	}, nil
 }
 
@@ -46,22 +47,22 @@ func (b *v3) openIndex(ctx context.Context, have indexID) (*indexStream, error) 
 // is not checked, because a cache that is being written has it a moment later.
 func (b *v2) openIndex(ctx context.Context, have indexID) (*indexStream, error) {
 	id := indexID{}
-	switch text, _, err := b.t.readAll(ctx, v2IndexHash, 1<<10, getOptions{}); {
+	switch text, _, err := b.t.ReadAll(ctx, v2IndexHash, 1<<10, transport.GetOptions{}); {
 	case err == nil && isSHA256(strings.TrimSpace(string(text))):
 		id.Digest = strings.TrimSpace(string(text))
 		if id.Digest == have.Digest {
-			return nil, errNotModified
+			return nil, transport.ErrNotModified
 		}
 		have.ETag = ""
 	case err != nil && !isAbsent(err) && !errors.Is(err, ErrDenied):
 		return nil, err
 	}
-	o, err := b.t.get(ctx, v2Index, getOptions{ifNoneMatch: have.ETag})
+	o, err := b.t.Get(ctx, v2Index, transport.GetOptions{IfNoneMatch: have.ETag})
 	if err != nil {
 		return nil, err
 	}
-	id.ETag = o.etag
-	return &indexStream{ReadCloser: o, id: id, size: o.size}, nil
+	id.ETag = o.ETag
+	return &indexStream{ReadCloser: o, id: id, size: o.Size}, nil
 }
 
 // openIndex implements backend.
@@ -80,7 +81,7 @@ func (b *registry) openIndex(ctx context.Context, have indexID) (*indexStream, e
 		return nil, invalid(where, nil, "digest %q, size %d", abbreviate(d.Digest.String()), d.Size)
 	}
 	if d.Digest.Encoded() == have.Digest {
-		return nil, errNotModified
+		return nil, transport.ErrNotModified
 	}
 	r, err := b.store.Fetch(ctx, d)
 	if err != nil {

@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"strings"
+
+	"esd/internal/spack/transport"
 )
 
 // publishKey puts the public key where "spack buildcache keys" looks for it.
@@ -28,17 +30,17 @@ func (b *v3) publishKey(ctx context.Context) error {
 
 // putSmall stores an uncompressed blob with a manifest of its own.
 func (b *v3) putSmall(ctx context.Context, name string, blob Blob, text []byte) error {
-	if err := b.putBlob(ctx, blob, bytesSource(text)); err != nil {
+	if err := b.putBlob(ctx, blob, transport.Bytes(text)); err != nil {
 		return err
 	}
 	m := manifest{Version: 3, Data: []blobRecord{newRecord(blob, "none")}}
-	return b.t.put(ctx, name, bytesSource(m.encode()))
+	return b.t.Put(ctx, name, transport.Bytes(m.encode()))
 }
 
 // listKeys makes the index of the keys in a cache, as spack gpg publish does.
-func listKeys(ctx context.Context, t *retrying, prefix, suffix string) ([]byte, error) {
+func listKeys(ctx context.Context, t *transport.Store, prefix, suffix string) ([]byte, error) {
 	keys := map[string]struct{}{}
-	err := t.list(ctx, prefix, func(name string, _ objectInfo) error {
+	err := t.List(ctx, prefix, func(name string, _ transport.Info) error {
 		if f, ok := strings.CutSuffix(strings.TrimPrefix(name, prefix), suffix); ok && isFingerprint(f) {
 			keys[f] = struct{}{}
 		}

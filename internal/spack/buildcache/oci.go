@@ -14,6 +14,7 @@ import (
 	"esd/internal/oci"
 	"esd/internal/spack"
 	"esd/internal/spack/signature"
+	"esd/internal/spack/transport"
 )
 
 // registry is a cache in an OCI repository: an image for each package, whose last
@@ -129,14 +130,14 @@ func (b *registry) spec(ctx context.Context, e Entry) ([]byte, error) {
 
 // archive implements backend. Connections that break are taken up again below, and
 // content is verified there; a part of it costs a connection.
-func (b *registry) archive(ctx context.Context, e Entry, opts getOptions) (*object, error) {
+func (b *registry) archive(ctx context.Context, e Entry, opts transport.GetOptions) (*transport.Object, error) {
 	r, err := b.store.Fetch(ctx, e.Archive.descriptor())
 	if err != nil {
 		return nil, b.explain(err)
 	}
-	o := &object{ReadCloser: readCloser{explained{r, b}, r}, objectInfo: objectInfo{size: e.Archive.Size}}
-	if opts.offset > 0 {
-		if _, err := io.CopyN(io.Discard, o, opts.offset); err != nil {
+	o := &transport.Object{ReadCloser: readCloser{explained{r, b}, r}, Info: transport.Info{Size: e.Archive.Size}}
+	if opts.Offset > 0 {
+		if _, err := io.CopyN(io.Discard, o, opts.Offset); err != nil {
 			r.Close()
 			return nil, err
 		}
@@ -160,12 +161,12 @@ func (e explained) Read(p []byte) (int, error) {
 }
 
 // has implements backend.
-func (b *registry) has(ctx context.Context, e Entry) (objectInfo, error) {
+func (b *registry) has(ctx context.Context, e Entry) (transport.Info, error) {
 	found, err := b.store.Exists(ctx, e.Archive.descriptor())
 	if err == nil && !found {
 		err = fmt.Errorf("%s: sha256:%s: %w", b.location(), e.Archive.SHA256, ErrNotFound)
 	}
-	return objectInfo{size: e.Archive.Size}, b.explain(err)
+	return transport.Info{Size: e.Archive.Size}, b.explain(err)
 }
 
 // raw implements backend.

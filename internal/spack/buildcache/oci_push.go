@@ -62,7 +62,7 @@ func (b *registry) push(ctx context.Context, k key, req pushRequest) (Entry, err
 	if err != nil {
 		return Entry{}, err
 	}
-	if err := b.store.Push(ctx, req.blob.descriptor(), req.verified().open); err != nil {
+	if err := b.store.Push(ctx, req.blob.descriptor(), req.verified().Open); err != nil {
 		return Entry{}, b.explain(err)
 	}
 	if err := b.store.PushBytes(ctx, configDesc, config); err != nil {

@@ -9,6 +9,7 @@ import (
 	"strconv"
 
 	"esd/internal/spack"
+	"esd/internal/spack/transport"
 )
 
 // Archive is a package archive to be pushed: a compressed tar as Spack makes them.
@@ -138,15 +139,15 @@ func (c *Cache) sound(ctx context.Context, b backend, k key) (Entry, bool, error
 	}
 	info, err := b.has(ctx, e)
 	switch {
-	case isAbsent(err), err == nil && info.size >= 0 && e.Archive.Size >= 0 && info.size != e.Archive.Size:
+	case isAbsent(err), err == nil && info.Size >= 0 && e.Archive.Size >= 0 && info.Size != e.Archive.Size:
 		return Entry{}, false, nil
 	}
 	return e, err == nil, err
 }
 
 // verified reads the archive of a request and fails where it is not what it should be.
-func (r pushRequest) verified() source {
-	return source{size: r.blob.Size, open: func() (io.ReadCloser, error) {
+func (r pushRequest) verified() transport.Source {
+	return transport.Source{Size: r.blob.Size, Open: func() (io.ReadCloser, error) {
 		in, err := r.Archive.Open()
 		if err != nil {
 			return nil, fmt.Errorf("opening the archive of %s: %w", r.Spec.ID(), err)

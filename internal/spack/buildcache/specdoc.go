@@ -11,6 +11,7 @@ import (
 	"github.com/klauspost/compress/gzip"
 
 	"esd/internal/spack"
+	"esd/internal/spack/transport"
 )
 
 // specDocument is what a cache keeps beside an archive: the spec and all that it
@@ -96,7 +97,7 @@ func inflate(where string, text []byte) ([]byte, error) {
 	if err != nil {
 		return nil, invalid(where, nil, "%v", err)
 	}
-	plain, err := readLimited(z, where, maxSpecDoc)
+	plain, err := transport.ReadLimited(z, where, maxSpecDoc)
 	if err != nil && !errors.Is(err, ErrInvalid) {
 		return nil, invalid(where, nil, "%v", err)
 	}

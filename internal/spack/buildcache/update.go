@@ -16,6 +16,7 @@ import (
 
 	"esd/internal/oci"
 	"esd/internal/spack"
+	"esd/internal/spack/transport"
 )
 
 // indexFile is an index that was written, to be put into a cache.
@@ -26,8 +27,8 @@ type indexFile struct {
 	database string // version of the format
 }
 
-func (f indexFile) source() source {
-	return source{size: f.size, open: func() (io.ReadCloser, error) { return os.Open(f.name) }}
+func (f indexFile) source() transport.Source {
+	return transport.Source{Size: f.size, Open: func() (io.ReadCloser, error) { return os.Open(f.name) }}
 }
 
 // UpdateReport tells what became of an index.
@@ -259,7 +260,7 @@ func (b *v3) putIndex(ctx context.Context, ix indexFile) error {
 		return err
 	}
 	m := manifest{Version: 3, Data: []blobRecord{newRecord(blob, "none")}}
-	if err := b.t.put(ctx, v3Index, bytesSource(m.encode())); err != nil {
+	if err := b.t.Put(ctx, v3Index, transport.Bytes(m.encode())); err != nil {
 		return err
 	}
 	return b.describe(ctx)
@@ -267,10 +268,10 @@ func (b *v3) putIndex(ctx context.Context, ix indexFile) error {
 
 // putIndex implements backend.
 func (b *v2) putIndex(ctx context.Context, ix indexFile) error {
-	if err := b.t.put(ctx, v2Index, ix.source()); err != nil {
+	if err := b.t.Put(ctx, v2Index, ix.source()); err != nil {
 		return err
 	}
-	return b.t.put(ctx, v2IndexHash, bytesSource([]byte(ix.sha256)))
+	return b.t.Put(ctx, v2IndexHash, transport.Bytes([]byte(ix.sha256)))
 }
 
 // putIndex implements backend. The media type says that it is a layer, which it is
@@ -279,7 +280,7 @@ func (b *registry) putIndex(ctx context.Context, ix indexFile) error {
 	empty := []byte("{}")
 	config := oci.Describe(ocispec.MediaTypeImageConfig, empty)
 	layer := Blob{SHA256: ix.sha256, Size: ix.size, MediaType: ocispec.MediaTypeImageLayerGzip}.descriptor()
-	if err := b.store.Push(ctx, layer, ix.source().open); err != nil {
+	if err := b.store.Push(ctx, layer, ix.source().Open); err != nil {
 		return b.explain(err)
 	}
 	if err := b.store.PushBytes(ctx, config, empty); err != nil {

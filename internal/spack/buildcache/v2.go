@@ -11,13 +11,14 @@ import (
 
 	"esd/internal/spack"
 	"esd/internal/spack/signature"
+	"esd/internal/spack/transport"
 )
 
 // v2 is a cache as Spack wrote them up to 0.23. Names of archives are not digests, so
 // replacing one is not atomic with replacing its spec: a reader in between meets a
 // wrong checksum, never a wrong package.
 type v2 struct {
-	t    *retrying
+	t    *transport.Store
 	opts *Options
 
 	unsigned atomic.Bool // the last entry that was found had no signature
@@ -26,7 +27,7 @@ type v2 struct {
 }
 
 func (b *v2) layout() Layout   { return V2 }
-func (b *v2) location() string { return b.t.location() }
+func (b *v2) location() string { return b.t.Location() }
 
 // suffixes are the endings of spec files in the order of trying. Like Spack, signed
 // ones win; where signatures do not matter, what was there last time goes first.
@@ -53,8 +54,8 @@ func (b *v2) find(ctx context.Context, k key) (Entry, error) {
 // read reads the spec file of an entry and asks for the size of its archive. Where k
 // has nothing but a hash, the rest is taken from the spec.
 func (b *v2) read(ctx context.Context, name string, k key) (Entry, specDocument, error) {
-	where := b.t.location() + "/" + name
-	text, _, err := b.t.readAll(ctx, name, maxSpecDoc, getOptions{})
+	where := b.t.Location() + "/" + name
+	text, _, err := b.t.ReadAll(ctx, name, maxSpecDoc, transport.GetOptions{})
 	if err != nil {
 		return Entry{}, specDocument{}, err
 	}
@@ -82,7 +83,7 @@ func (b *v2) read(ctx context.Context, name string, k key) (Entry, specDocument,
 	e.annotate(doc.Annotations)
 	switch info, err := b.has(ctx, e); {
 	case err == nil:
-		e.Archive.Size = info.size
+		e.Archive.Size = info.Size
 	case !errors.Is(err, ErrNotFound): // then reading it says so
 		return e, doc, err
 	}
@@ -108,30 +109,30 @@ func keyOfDocument(where string, doc specDocument) (key, error) {
 
 // spec implements backend.
 func (b *v2) spec(ctx context.Context, e Entry) ([]byte, error) {
-	text, _, err := b.t.readAll(ctx, e.ref, maxSpecDoc, getOptions{})
+	text, _, err := b.t.ReadAll(ctx, e.ref, maxSpecDoc, transport.GetOptions{})
 	if err != nil {
 		return nil, err
 	}
 	msg, err := b.open(e.ref, text)
 	if err != nil {
-		return nil, fmt.Errorf("%s/%s: %w", b.t.location(), e.ref, err)
+		return nil, fmt.Errorf("%s/%s: %w", b.t.Location(), e.ref, err)
 	}
 	return msg.Content, nil
 }
 
 // archive implements backend.
-func (b *v2) archive(ctx context.Context, e Entry, opts getOptions) (*object, error) {
-	return b.t.get(ctx, e.key.v2Archive(), opts)
+func (b *v2) archive(ctx context.Context, e Entry, opts transport.GetOptions) (*transport.Object, error) {
+	return b.t.Get(ctx, e.key.v2Archive(), opts)
 }
 
 // has implements backend.
-func (b *v2) has(ctx context.Context, e Entry) (objectInfo, error) {
-	return b.t.stat(ctx, e.key.v2Archive())
+func (b *v2) has(ctx context.Context, e Entry) (transport.Info, error) {
+	return b.t.Stat(ctx, e.key.v2Archive())
 }
 
 // raw implements backend.
 func (b *v2) raw(ctx context.Context, e Entry) ([]byte, error) {
-	text, _, err := b.t.readAll(ctx, e.ref, maxSpecDoc, getOptions{})
+	text, _, err := b.t.ReadAll(ctx, e.ref, maxSpecDoc, transport.GetOptions{})
 	return text, err
 }
 
@@ -150,15 +151,15 @@ func (b *v2) push(ctx context.Context, k key, req pushRequest) (Entry, error) {
 		}
 		keep, gone = v2SignedSuffix, v2SpecSuffix
 	}
-	if err := b.t.put(ctx, k.v2Archive(), req.verified()); err != nil {
+	if err := b.t.Put(ctx, k.v2Archive(), req.verified()); err != nil {
 		return Entry{}, err
 	}
 	base := v2Root + k.v2Base()
-	if err := b.t.put(ctx, base+keep, bytesSource(text)); err != nil {
+	if err := b.t.Put(ctx, base+keep, transport.Bytes(text)); err != nil {
 		return Entry{}, err
 	}
 	// Readers try the signed file first: an old one would hide the new entry.
-	if err := b.t.remove(ctx, base+gone); err != nil {
+	if err := b.t.Delete(ctx, base+gone); err != nil {
 		return Entry{}, err
 	}
 	if err := b.publishKey(ctx); err != nil {
@@ -183,14 +184,14 @@ func (b *v2) publishKey(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := b.t.put(ctx, v2Keys+b.opts.Signer.Fingerprint()+v2KeySuffix, bytesSource(public)); err != nil {
+	if err := b.t.Put(ctx, v2Keys+b.opts.Signer.Fingerprint()+v2KeySuffix, transport.Bytes(public)); err != nil {
 		return err
 	}
 	keys, err := listKeys(ctx, b.t, v2Keys, v2KeySuffix)
 	if err != nil {
 		return err
 	}
-	if err := b.t.put(ctx, v2KeyIndex, bytesSource(keys)); err != nil {
+	if err := b.t.Put(ctx, v2KeyIndex, transport.Bytes(keys)); err != nil {
 		return err
 	}
 	b.keyDone = true
@@ -199,14 +200,14 @@ func (b *v2) publishKey(ctx context.Context) error {
 
 // readable implements backend.
 func (b *v2) readable(ctx context.Context) bool {
-	_, err := b.t.stat(ctx, v2Index)
+	_, err := b.t.Stat(ctx, v2Index)
 	return err == nil
 }
 
 // enumerate implements backend.
 func (b *v2) enumerate(ctx context.Context) ([]located, error) {
 	seen := map[spack.Hash]located{}
-	err := b.t.list(ctx, v2Root, func(name string, _ objectInfo) error {
+	err := b.t.List(ctx, v2Root, func(name string, _ transport.Info) error {
 		base := strings.TrimSuffix(strings.TrimSuffix(name, ".sig"), v2SpecSuffix)
 		if path.Dir(name)+"/" != v2Root || base == strings.TrimSuffix(name, ".sig") {
 			return nil
@@ -234,7 +235,7 @@ func (b *v2) remove(ctx context.Context, entries []Entry) error {
 	for _, e := range entries {
 		base := v2Root + e.key.v2Base()
 		for _, name := range []string{base + v2SignedSuffix, base + v2SpecSuffix, e.key.v2Archive()} {
-			if err := b.t.remove(ctx, name); err != nil {
+			if err := b.t.Delete(ctx, name); err != nil {
 				return err
 			}
 		}

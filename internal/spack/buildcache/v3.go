@@ -10,11 +10,12 @@ import (
 
 	"esd/internal/spack"
 	"esd/internal/spack/signature"
+	"esd/internal/spack/transport"
 )
 
 // v3 is a cache of manifests and blobs, as Spack 1.x writes them.
 type v3 struct {
-	t    *retrying
+	t    *transport.Store
 	opts *Options
 
 	mu        sync.Mutex
@@ -22,12 +23,12 @@ type v3 struct {
 }
 
 func (b *v3) layout() Layout   { return V3 }
-func (b *v3) location() string { return b.t.location() }
+func (b *v3) location() string { return b.t.Location() }
 
 // find implements backend. Only manifests are signed; they bind the blobs.
 func (b *v3) find(ctx context.Context, k key) (Entry, error) {
-	where := b.t.location() + "/" + k.v3Manifest()
-	text, _, err := b.t.readAll(ctx, k.v3Manifest(), maxManifest, getOptions{})
+	where := b.t.Location() + "/" + k.v3Manifest()
+	text, _, err := b.t.ReadAll(ctx, k.v3Manifest(), maxManifest, transport.GetOptions{})
 	if err != nil {
 		return Entry{}, err
 	}
@@ -61,28 +62,28 @@ func (b *v3) spec(ctx context.Context, e Entry) ([]byte, error) {
 
 // readBlob reads a small blob, verified.
 func (b *v3) readBlob(ctx context.Context, blob Blob, limit int64) ([]byte, error) {
-	where := b.t.location() + "/" + blobPath(blob.SHA256)
+	where := b.t.Location() + "/" + blobPath(blob.SHA256)
 	if blob.Size > limit {
 		return nil, fmt.Errorf("%s: %w: %d bytes, at most %d are accepted", where, ErrInvalid, blob.Size, limit)
 	}
-	text, info, err := b.t.readAll(ctx, blobPath(blob.SHA256), limit, getOptions{})
+	text, info, err := b.t.ReadAll(ctx, blobPath(blob.SHA256), limit, transport.GetOptions{})
 	if err != nil {
 		return nil, err
 	}
 	if got := blobOf(text, ""); got.SHA256 != blob.SHA256 {
-		return nil, &DigestError{Location: where, Expected: blob.SHA256, Actual: got.SHA256, ExpectedSize: blob.Size, ActualSize: info.size}
+		return nil, &DigestError{Location: where, Expected: blob.SHA256, Actual: got.SHA256, ExpectedSize: blob.Size, ActualSize: info.Size}
 	}
 	return text, nil
 }
 
 // archive implements backend.
-func (b *v3) archive(ctx context.Context, e Entry, opts getOptions) (*object, error) {
-	return b.t.get(ctx, blobPath(e.Archive.SHA256), opts)
+func (b *v3) archive(ctx context.Context, e Entry, opts transport.GetOptions) (*transport.Object, error) {
+	return b.t.Get(ctx, blobPath(e.Archive.SHA256), opts)
 }
 
 // has implements backend.
-func (b *v3) has(ctx context.Context, e Entry) (objectInfo, error) {
-	return b.t.stat(ctx, blobPath(e.Archive.SHA256))
+func (b *v3) has(ctx context.Context, e Entry) (transport.Info, error) {
+	return b.t.Stat(ctx, blobPath(e.Archive.SHA256))
 }
 
 // push implements backend. A blob that an older manifest named stays, for those who
@@ -111,16 +112,16 @@ func (b *v3) push(ctx context.Context, k key, req pushRequest) (Entry, error) {
 	if err := b.putBlob(ctx, req.blob, req.verified()); err != nil {
 		return Entry{}, err
 	}
-	if err := b.putBlob(ctx, specBlob, bytesSource(spec)); err != nil {
+	if err := b.putBlob(ctx, specBlob, transport.Bytes(spec)); err != nil {
 		return Entry{}, err
 	}
-	if err := b.t.put(ctx, k.v3Manifest(), bytesSource(text)); err != nil {
+	if err := b.t.Put(ctx, k.v3Manifest(), transport.Bytes(text)); err != nil {
 		return Entry{}, err
 	}
 	if err := b.describe(ctx); err != nil {
 		return Entry{}, err
 	}
-	return b.entry(b.t.location(), k, msg)
+	return b.entry(b.t.Location(), k, msg)
 }
 
 func blobOf(text []byte, mediaType string) Blob {
@@ -129,15 +130,15 @@ func blobOf(text []byte, mediaType string) Blob {
 }
 
 // putBlob stores a blob, unless one of its size is there.
-func (b *v3) putBlob(ctx context.Context, blob Blob, src source) error {
-	info, err := b.t.stat(ctx, blobPath(blob.SHA256))
+func (b *v3) putBlob(ctx context.Context, blob Blob, src transport.Source) error {
+	info, err := b.t.Stat(ctx, blobPath(blob.SHA256))
 	switch {
-	case err == nil && info.size == blob.Size:
+	case err == nil && info.Size == blob.Size:
 		return nil
 	case err != nil && !errors.Is(err, ErrNotFound) && !errors.Is(err, ErrDenied):
 		return err
 	}
-	return b.t.put(ctx, blobPath(blob.SHA256), src)
+	return b.t.Put(ctx, blobPath(blob.SHA256), src)
 }
 
 // describe writes, once, the file that tells Spack what the cache is, and publishes
@@ -148,8 +149,8 @@ func (b *v3) describe(ctx context.Context) error {
 	if b.described {
 		return nil
 	}
-	if _, err := b.t.stat(ctx, v3LayoutFile); errors.Is(err, ErrNotFound) {
-		if err := b.t.put(ctx, v3LayoutFile, bytesSource([]byte(v3LayoutText))); err != nil {
+	if _, err := b.t.Stat(ctx, v3LayoutFile); errors.Is(err, ErrNotFound) {
+		if err := b.t.Put(ctx, v3LayoutFile, transport.Bytes([]byte(v3LayoutText))); err != nil {
 			return err
 		}
 	}
@@ -162,14 +163,14 @@ func (b *v3) describe(ctx context.Context) error {
 
 // raw implements backend.
 func (b *v3) raw(ctx context.Context, e Entry) ([]byte, error) {
-	text, _, err := b.t.readAll(ctx, e.key.v3Manifest(), maxManifest, getOptions{})
+	text, _, err := b.t.ReadAll(ctx, e.key.v3Manifest(), maxManifest, transport.GetOptions{})
 	return text, err
 }
 
 // readable implements backend.
 func (b *v3) readable(ctx context.Context) bool {
 	for _, name := range []string{v3LayoutFile, v3Index} {
-		if _, err := b.t.stat(ctx, name); err == nil {
+		if _, err := b.t.Stat(ctx, name); err == nil {
 			return true
 		}
 	}
@@ -179,7 +180,7 @@ func (b *v3) readable(ctx context.Context) bool {
 // enumerate implements backend.
 func (b *v3) enumerate(ctx context.Context) ([]located, error) {
 	seen := map[spack.Hash]located{}
-	err := b.t.list(ctx, v3Specs, func(name string, _ objectInfo) error {
+	err := b.t.List(ctx, v3Specs, func(name string, _ transport.Info) error {
 		if k, ok := parseV3Name(name); ok {
 			seen[k.hash] = located{hash: k.hash, key: &k, ref: name}
 		}

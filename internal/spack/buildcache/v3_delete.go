@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"esd/internal/spack/signature"
+	"esd/internal/spack/transport"
 )
 
 // remove implements backend. To know which blobs nobody else has, all manifests are
@@ -22,7 +23,7 @@ func (b *v3) remove(ctx context.Context, entries []Entry) error {
 				orphans[blob.SHA256] = true
 			}
 		}
-		if err := b.t.remove(ctx, e.key.v3Manifest()); err != nil {
+		if err := b.t.Delete(ctx, e.key.v3Manifest()); err != nil {
 			return err
 		}
 	}
@@ -34,7 +35,7 @@ func (b *v3) remove(ctx context.Context, entries []Entry) error {
 		if used[sum] {
 			continue
 		}
-		if err := b.t.remove(ctx, blobPath(sum)); err != nil {
+		if err := b.t.Delete(ctx, blobPath(sum)); err != nil {
 			return err
 		}
 	}
@@ -44,7 +45,7 @@ func (b *v3) remove(ctx context.Context, entries []Entry) error {
 // used are the digests that any manifest names, of whatever kind.
 func (b *v3) used(ctx context.Context) (map[string]bool, error) {
 	var names []string
-	err := b.t.list(ctx, "v3/manifests/", func(name string, _ objectInfo) error {
+	err := b.t.List(ctx, "v3/manifests/", func(name string, _ transport.Info) error {
 		if strings.HasSuffix(name, ".manifest.json") {
 			names = append(names, name)
 		}
@@ -59,7 +60,7 @@ func (b *v3) used(ctx context.Context) (map[string]bool, error) {
 	group.SetLimit(b.opts.Concurrency)
 	for _, name := range names {
 		group.Go(func() error {
-			text, _, err := b.t.readAll(ctx, name, maxManifest, getOptions{})
+			text, _, err := b.t.ReadAll(ctx, name, maxManifest, transport.GetOptions{})
 			if errors.Is(err, ErrNotFound) {
 				return nil // deleted by somebody else since
 			}

@@ -1,4 +1,4 @@
-package buildcache
+package transport
 
 import (
 	"cmp"
@@ -19,7 +19,7 @@ import (
 	"esd/internal/oci"
 )
 
-// HTTPOptions say how http(s):// caches are reached. A user and password may also
+// HTTPOptions say how http(s):// stores are reached. A user and password may also
 // stand in the URL; they are never shown.
 type HTTPOptions struct {
 	Username, Password string
@@ -28,21 +28,39 @@ type HTTPOptions struct {
 	Insecure           bool          // do not verify the certificate
 	UserAgent          string        // default "esd"
 	StallTimeout       time.Duration // a connection without progress for this long is given up; default 5 min
+	// Client is for stores that share connections, see [NewClient]; it has CAFile,
+	// Insecure and StallTimeout already. S3 has its own.
+	Client *http.Client
 }
 
-// httpTransport reads a cache from a web server. Spack writes none there, and how a
+// httpBackend reads a store from a web server. Spack writes none there, and how a
 // server would be written and listed is not agreed upon.
-type httpTransport struct {
+type httpBackend struct {
 	base   *url.URL // without user
+	whole  bool     // base is the one object, to be asked for as it is
 	client *http.Client
 	auth   func(*http.Request)
 	clock  oci.Clock
 }
 
-func newHTTP(u *url.URL, opts HTTPOptions, clock oci.Clock) (*httpTransport, error) {
-	rt, err := newRoundTripper(opts)
+func newHTTP(u *url.URL, opts HTTPOptions, clock oci.Clock) (*httpBackend, error) {
+	t, err := newPage(u, opts, clock)
 	if err != nil {
 		return nil, err
+	}
+	t.whole = false
+	t.base.RawQuery = ""
+	t.base.Path = strings.TrimSuffix(t.base.Path, "/")
+	return t, nil
+}
+
+func newPage(u *url.URL, opts HTTPOptions, clock oci.Clock) (*httpBackend, error) {
+	client := opts.Client
+	if client == nil {
+		var err error
+		if client, err = NewClient(opts); err != nil {
+			return nil, err
+		}
 	}
 	user, password := opts.Username, opts.Password
 	if u.User != nil {
@@ -50,10 +68,9 @@ func newHTTP(u *url.URL, opts HTTPOptions, clock oci.Clock) (*httpTransport, err
 		password, _ = u.User.Password()
 	}
 	base := *u
-	base.User, base.RawQuery, base.Fragment = nil, "", ""
-	base.Path = strings.TrimSuffix(base.Path, "/")
-	return &httpTransport{
-		base: &base, clock: clock, client: &http.Client{Transport: rt},
+	base.User, base.Fragment = nil, ""
+	return &httpBackend{
+		base: &base, whole: true, clock: clock, client: client,
 		auth: func(r *http.Request) {
 			r.Header.Set("User-Agent", cmp.Or(opts.UserAgent, "esd"))
 			switch {
@@ -66,7 +83,16 @@ func newHTTP(u *url.URL, opts HTTPOptions, clock oci.Clock) (*httpTransport, err
 	}, nil
 }
 
-// newRoundTripper makes connections that end when nothing moves.
+// NewClient makes a client whose connections end when nothing moves, for
+// [HTTPOptions].Client.
+func NewClient(opts HTTPOptions) (*http.Client, error) {
+	rt, err := newRoundTripper(opts)
+	if err != nil {
+		return nil, err
+	}
+	return &http.Client{Transport: rt}, nil
+}
+
 func newRoundTripper(opts HTTPOptions) (*http.Transport, error) {
 	config := &tls.Config{MinVersion: tls.VersionTLS12, InsecureSkipVerify: opts.Insecure} //nolint:gosec // asked for by the user
 	if opts.CAFile != "" {
@@ -83,17 +109,9 @@ func newRoundTripper(opts HTTPOptions) (*http.Transport, error) {
 		}
 		config.RootCAs = pool
 	}
-	stall := cmp.Or(opts.StallTimeout, 5*time.Minute)
-	dialer := &net.Dialer{Timeout: 30 * time.Second, KeepAlive: 30 * time.Second}
 	return &http.Transport{
-		Proxy: http.ProxyFromEnvironment,
-		DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
-			conn, err := dialer.DialContext(ctx, network, addr)
-			if err != nil {
-				return nil, err
-			}
-			return &movingConn{conn, stall}, nil
-		},
+		Proxy:               http.ProxyFromEnvironment,
+		DialContext:         dialer(cmp.Or(opts.StallTimeout, 5*time.Minute)),
 		TLSClientConfig:     config,
 		TLSHandshakeTimeout: 30 * time.Second,
 		ForceAttemptHTTP2:   true,
@@ -101,6 +119,22 @@ func newRoundTripper(opts HTTPOptions) (*http.Transport, error) {
 		IdleConnTimeout:     20 * time.Second,
 		DisableCompression:  true, // digests are of what is stored
 	}, nil
+}
+
+// dialer makes connections that end when nothing moves for as long as stall.
+func dialer(stall time.Duration) func(ctx context.Context, network, addr string) (net.Conn, error) {
+	d := &net.Dialer{Timeout: 30 * time.Second, KeepAlive: 30 * time.Second}
+	return func(ctx context.Context, network, addr string) (net.Conn, error) {
+		conn, err := d.DialContext(ctx, network, addr)
+		var timeout net.Error
+		switch {
+		case err == nil:
+			return &movingConn{conn, stall}, nil
+		case ctx.Err() == nil && errors.As(err, &timeout) && timeout.Timeout():
+			return nil, &transientError{cause: err} // it looks like the end of the context
+		}
+		return nil, err
+	}
 }
 
 // movingConn gives up a connection that makes no progress in either direction.
@@ -121,15 +155,18 @@ func (c *movingConn) Write(p []byte) (int, error) {
 	return c.Conn.Write(p)
 }
 
-func (t *httpTransport) location() string { return t.base.String() }
+func (t *httpBackend) location() string {
+	shown := *t.base
+	shown.RawQuery = "" // signed URLs have their secrets there
+	return shown.String()
+}
 
-func (t *httpTransport) request(ctx context.Context, method, name string, header map[string]string) (*http.Response, error) {
-	if err := checkName(name); err != nil {
-		return nil, err
-	}
+func (t *httpBackend) request(ctx context.Context, method, name string, header map[string]string) (*http.Response, error) {
 	target := *t.base
-	target.Path += "/" + name
-	target.RawPath = ""
+	if !t.whole {
+		target.Path += "/" + name
+		target.RawPath = ""
+	}
 	req, err := http.NewRequestWithContext(ctx, method, target.String(), nil)
 	if err != nil {
 		return nil, err
@@ -145,7 +182,7 @@ func (t *httpTransport) request(ctx context.Context, method, name string, header
 		if errors.As(err, &wrapped) {
 			err = wrapped.Err // its URL is said below, without a password
 		}
-		return nil, fmt.Errorf("%s/%s: %w", t.base, name, err)
+		return nil, fmt.Errorf("%s: %w", at(t.location(), name), err)
 	}
 	if err := t.explain(name, resp); err != nil {
 		resp.Body.Close()
@@ -155,13 +192,15 @@ func (t *httpTransport) request(ctx context.Context, method, name string, header
 }
 
 // explain turns statuses into errors.
-func (t *httpTransport) explain(name string, resp *http.Response) error {
-	where := t.base.String() + "/" + name
+func (t *httpBackend) explain(name string, resp *http.Response) error {
+	where := at(t.location(), name)
 	switch s := resp.StatusCode; {
 	case s == http.StatusOK, s == http.StatusPartialContent:
 		return nil
 	case s == http.StatusNotModified:
-		return errNotModified
+		return ErrNotModified
+	case s == http.StatusRequestedRangeNotSatisfiable:
+		return fmt.Errorf("%s: %w", where, ErrRange)
 	case s == http.StatusNotFound, s == http.StatusGone:
 		return fmt.Errorf("%s: %w", where, ErrNotFound)
 	case s == http.StatusUnauthorized, s == http.StatusForbidden:
@@ -187,10 +226,10 @@ func retryAfter(value string, now time.Time) time.Duration {
 	return 0
 }
 
-func (t *httpTransport) get(ctx context.Context, name string, opts getOptions) (*object, error) {
+func (t *httpBackend) get(ctx context.Context, name string, opts GetOptions) (*Object, error) {
 	header := map[string]string{}
-	if opts.ifNoneMatch != "" {
-		header["If-None-Match"] = opts.ifNoneMatch
+	if opts.IfNoneMatch != "" {
+		header["If-None-Match"] = opts.IfNoneMatch
 	}
 	if r := opts.byteRange(); r != "" {
 		header["Range"] = r
@@ -199,32 +238,32 @@ func (t *httpTransport) get(ctx context.Context, name string, opts getOptions) (
 	if err != nil {
 		return nil, err
 	}
-	o := &object{ReadCloser: resp.Body, objectInfo: objectInfo{size: resp.ContentLength, etag: strongETag(resp.Header)}}
+	o := &Object{ReadCloser: resp.Body, Info: Info{Size: resp.ContentLength, ETag: strongETag(resp.Header)}}
 	if resp.StatusCode == http.StatusPartialContent {
 		var first int64
-		if first, o.size, err = contentRange(resp.Header.Get("Content-Range")); err == nil && first != opts.offset {
+		if first, o.Size, err = contentRange(resp.Header.Get("Content-Range")); err == nil && first != opts.Offset {
 			err = fmt.Errorf("%w: the server sent another range than asked for", ErrInvalid)
 		}
-	} else if opts.offset > 0 { // a server without ranges
-		_, err = io.CopyN(io.Discard, resp.Body, opts.offset)
+	} else if opts.Offset > 0 { // a server without ranges
+		_, err = io.CopyN(io.Discard, resp.Body, opts.Offset)
 	}
 	if err != nil {
 		resp.Body.Close()
-		return nil, fmt.Errorf("%s/%s: %w", t.base, name, err)
+		return nil, fmt.Errorf("%s: %w", at(t.location(), name), err)
 	}
-	if opts.length > 0 {
-		o.ReadCloser = readCloser{io.LimitReader(resp.Body, opts.length), resp.Body}
+	if opts.Length > 0 {
+		o.ReadCloser = limitedBody{io.LimitReader(resp.Body, opts.Length), resp.Body}
 	}
 	return o, nil
 }
 
 // byteRange is the value of a Range header, "" for all.
-func (o getOptions) byteRange() string {
+func (o GetOptions) byteRange() string {
 	switch {
-	case o.length > 0:
-		return fmt.Sprintf("bytes=%d-%d", o.offset, o.offset+o.length-1)
-	case o.offset > 0:
-		return fmt.Sprintf("bytes=%d-", o.offset)
+	case o.Length > 0:
+		return fmt.Sprintf("bytes=%d-%d", o.Offset, o.Offset+o.Length-1)
+	case o.Offset > 0:
+		return fmt.Sprintf("bytes=%d-", o.Offset)
 	}
 	return ""
 }
@@ -242,7 +281,7 @@ func contentRange(value string) (first, size int64, err error) {
 	span, total, _ := strings.Cut(strings.TrimPrefix(value, "bytes "), "/")
 	from, _, _ := strings.Cut(span, "-")
 	if first, err = strconv.ParseInt(from, 10, 64); err != nil {
-		return 0, 0, fmt.Errorf("%w: Content-Range %q", ErrInvalid, abbreviate(value))
+		return 0, 0, fmt.Errorf("%w: Content-Range %.200q", ErrInvalid, value)
 	}
 	if size, err = strconv.ParseInt(total, 10, 64); err != nil || size < 0 {
 		size = -1
@@ -250,22 +289,22 @@ func contentRange(value string) (first, size int64, err error) {
 	return first, size, nil
 }
 
-func (t *httpTransport) stat(ctx context.Context, name string) (objectInfo, error) {
+func (t *httpBackend) stat(ctx context.Context, name string) (Info, error) {
 	resp, err := t.request(ctx, http.MethodHead, name, nil)
 	if err != nil {
-		return objectInfo{}, err
+		return Info{}, err
 	}
 	resp.Body.Close()
-	return objectInfo{size: resp.ContentLength, etag: strongETag(resp.Header)}, nil
+	return Info{Size: resp.ContentLength, ETag: strongETag(resp.Header)}, nil
 }
 
-func (t *httpTransport) put(context.Context, string, source) error { return t.readOnly() }
-func (t *httpTransport) remove(context.Context, string) error      { return t.readOnly() }
+func (t *httpBackend) put(context.Context, string, Source) error { return t.readOnly() }
+func (t *httpBackend) remove(context.Context, string) error      { return t.readOnly() }
 
-func (t *httpTransport) readOnly() error {
-	return fmt.Errorf("%s: %w over HTTP; write to where the server takes its files from", t.base, ErrReadOnly)
+func (t *httpBackend) readOnly() error {
+	return fmt.Errorf("%s: %w over HTTP; write to where the server takes its files from", t.location(), ErrReadOnly)
 }
 
-func (t *httpTransport) list(context.Context, string, func(string, objectInfo) error) error {
-	return fmt.Errorf("%s: %w over HTTP", t.base, ErrUnlistable)
+func (t *httpBackend) list(context.Context, string, func(string, Info) error) error {
+	return fmt.Errorf("%s: %w over HTTP", t.location(), ErrUnlistable)
 }

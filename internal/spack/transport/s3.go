@@ -1,4 +1,4 @@
-package buildcache
+package transport
 
 import (
 	"cmp"
@@ -17,11 +17,9 @@ import (
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
-
-	"esd/internal/oci"
 )
 
-// S3Options say how s3:// caches are reached. What is empty comes from where the AWS
+// S3Options say how s3:// stores are reached. What is empty comes from where the AWS
 // tools look: AWS_* variables, ~/.aws, the machine's role. Like Spack, the endpoint
 // may also be in S3_ENDPOINT_URL, and without any credentials access is anonymous.
 type S3Options struct {
@@ -37,26 +35,22 @@ type S3Options struct {
 func (o S3Options) String() string { return "S3 " + o.Endpoint + " " + o.Region }
 
 // GoString implements fmt.GoStringer without secrets.
-func (o S3Options) GoString() string { return "buildcache.S3Options(" + o.String() + ")" }
-
-// maxSinglePut is the size in bytes up to which S3 takes an object in one request.
-const maxSinglePut = 5 << 30
+func (o S3Options) GoString() string { return "transport.S3Options(" + o.String() + ")" }
 
 // maxPages bounds a listing; a page has up to 1,000 names.
 const maxPages = 100_000
 
-// s3Transport is a cache in a bucket, below a prefix.
-type s3Transport struct {
+// s3Backend is a store in a bucket, below a prefix.
+type s3Backend struct {
 	bucket, prefix string // prefix is empty or ends with a slash
-	opts           S3Options
-	http           HTTPOptions
-	clock          oci.Clock
+	opts           Options
+	sizes          partSizes
 
 	mu     sync.Mutex
 	client *s3.Client
 }
 
-func newS3(u *url.URL, opts S3Options, h HTTPOptions, clock oci.Clock) (*s3Transport, error) {
+func newS3(u *url.URL, opts Options) (*s3Backend, error) {
 	if u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
 		return nil, errors.New("write s3://bucket/prefix; credentials come from the environment")
 	}
@@ -64,21 +58,21 @@ func newS3(u *url.URL, opts S3Options, h HTTPOptions, clock oci.Clock) (*s3Trans
 	if prefix != "" {
 		prefix += "/"
 	}
-	return &s3Transport{bucket: u.Host, prefix: prefix, opts: opts, http: h, clock: clock}, nil
+	return &s3Backend{bucket: u.Host, prefix: prefix, opts: opts, sizes: defaultPartSizes()}, nil
 }
 
-func (t *s3Transport) location() string {
+func (t *s3Backend) location() string {
 	return strings.TrimSuffix("s3://"+t.bucket+"/"+t.prefix, "/")
 }
 
 // connect makes the client at first use, because looking for credentials takes time.
-func (t *s3Transport) connect(ctx context.Context) (*s3.Client, error) {
+func (t *s3Backend) connect(ctx context.Context) (*s3.Client, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.client != nil {
 		return t.client, nil
 	}
-	rt, err := newRoundTripper(t.http)
+	rt, err := newRoundTripper(t.opts.HTTP)
 	if err != nil {
 		return nil, err
 	}
@@ -90,18 +84,18 @@ func (t *s3Transport) connect(ctx context.Context) (*s3.Client, error) {
 		})),
 		config.WithRetryer(func() aws.Retryer { return aws.NopRetryer{} }), // retries are made above
 	}
-	if t.opts.Profile != "" {
-		load = append(load, config.WithSharedConfigProfile(t.opts.Profile))
+	if t.opts.S3.Profile != "" {
+		load = append(load, config.WithSharedConfigProfile(t.opts.S3.Profile))
 	}
-	if t.opts.AccessKeyID != "" {
+	if t.opts.S3.AccessKeyID != "" {
 		load = append(load, config.WithCredentialsProvider(
-			credentials.NewStaticCredentialsProvider(t.opts.AccessKeyID, t.opts.SecretAccessKey, t.opts.SessionToken)))
+			credentials.NewStaticCredentialsProvider(t.opts.S3.AccessKeyID, t.opts.S3.SecretAccessKey, t.opts.S3.SessionToken)))
 	}
 	cfg, err := config.LoadDefaultConfig(ctx, load...)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", t.location(), err)
 	}
-	cfg.Region = cmp.Or(t.opts.Region, cfg.Region, "us-east-1")
+	cfg.Region = cmp.Or(t.opts.S3.Region, cfg.Region, "us-east-1")
 	if t.anonymous(ctx, cfg) {
 		cfg.Credentials = aws.AnonymousCredentials{}
 	}
@@ -119,37 +113,39 @@ func (t *s3Transport) connect(ctx context.Context) (*s3.Client, error) {
 	return t.client, nil
 }
 
-func (t *s3Transport) anonymous(ctx context.Context, cfg aws.Config) bool {
-	if t.opts.Anonymous || cfg.Credentials == nil {
+func (t *s3Backend) anonymous(ctx context.Context, cfg aws.Config) bool {
+	if t.opts.S3.Anonymous || cfg.Credentials == nil {
 		return true
 	}
 	_, err := cfg.Credentials.Retrieve(ctx)
 	return err != nil
 }
 
-func (t *s3Transport) endpoint() string {
-	endpoint := cmp.Or(t.opts.Endpoint, os.Getenv("S3_ENDPOINT_URL"))
+func (t *s3Backend) endpoint() string {
+	endpoint := cmp.Or(t.opts.S3.Endpoint, os.Getenv("S3_ENDPOINT_URL"))
 	if endpoint != "" && !strings.Contains(endpoint, "://") {
 		endpoint = "https://" + endpoint // as Spack does (util/s3.py)
 	}
 	return endpoint
 }
 
-func (t *s3Transport) key(name string) *string { return aws.String(t.prefix + name) }
+func (t *s3Backend) key(name string) *string { return aws.String(t.prefix + name) }
 
 // explain turns answers into errors.
-func (t *s3Transport) explain(name string, err error) error {
+func (t *s3Backend) explain(name string, err error) error {
 	if err == nil {
 		return nil
 	}
-	where := t.location() + "/" + name
+	where := at(t.location(), name)
 	var answer *awshttp.ResponseError
 	if !errors.As(err, &answer) {
 		return fmt.Errorf("%s: %w", where, err)
 	}
 	switch s := answer.HTTPStatusCode(); {
 	case s == http.StatusNotModified:
-		return errNotModified
+		return ErrNotModified
+	case s == http.StatusRequestedRangeNotSatisfiable:
+		return fmt.Errorf("%s: %w", where, ErrRange)
 	case s == http.StatusNotFound:
 		return fmt.Errorf("%s: %w", where, ErrNotFound)
 	case s == http.StatusUnauthorized, s == http.StatusForbidden:
@@ -159,22 +155,19 @@ func (t *s3Transport) explain(name string, err error) error {
 		if answer.Response != nil {
 			after = answer.Response.Header.Get("Retry-After")
 		}
-		return &transientError{fmt.Errorf("%s: %w", where, answer.Err), retryAfter(after, t.clock.Now())}
+		return &transientError{fmt.Errorf("%s: %w", where, answer.Err), retryAfter(after, t.opts.Clock.Now())}
 	}
 	return fmt.Errorf("%s: %w", where, err)
 }
 
-func (t *s3Transport) get(ctx context.Context, name string, opts getOptions) (*object, error) {
-	if err := checkName(name); err != nil {
-		return nil, err
-	}
+func (t *s3Backend) get(ctx context.Context, name string, opts GetOptions) (*Object, error) {
 	client, err := t.connect(ctx)
 	if err != nil {
 		return nil, err
 	}
 	in := &s3.GetObjectInput{Bucket: &t.bucket, Key: t.key(name)}
-	if opts.ifNoneMatch != "" {
-		in.IfNoneMatch = aws.String(opts.ifNoneMatch)
+	if opts.IfNoneMatch != "" {
+		in.IfNoneMatch = aws.String(opts.IfNoneMatch)
 	}
 	if r := opts.byteRange(); r != "" {
 		in.Range = aws.String(r)
@@ -183,17 +176,17 @@ func (t *s3Transport) get(ctx context.Context, name string, opts getOptions) (*o
 	if err != nil {
 		return nil, t.explain(name, err)
 	}
-	o := &object{ReadCloser: out.Body, objectInfo: objectInfo{size: -1, etag: aws.ToString(out.ETag)}}
+	o := &Object{ReadCloser: out.Body, Info: Info{Size: -1, ETag: aws.ToString(out.ETag)}}
 	if out.ContentRange != nil {
 		var first int64
-		if first, o.size, err = contentRange(*out.ContentRange); err == nil && first != opts.offset {
+		if first, o.Size, err = contentRange(*out.ContentRange); err == nil && first != opts.Offset {
 			err = fmt.Errorf("%w: another range than asked for", ErrInvalid)
 		}
 	} else {
 		if out.ContentLength != nil {
-			o.size = *out.ContentLength
+			o.Size = *out.ContentLength
 		}
-		if opts.offset > 0 {
+		if opts.Offset > 0 {
 			err = fmt.Errorf("%w: all in place of a range", ErrInvalid)
 		}
 	}
@@ -204,55 +197,53 @@ func (t *s3Transport) get(ctx context.Context, name string, opts getOptions) (*o
 	return o, nil
 }
 
-func (t *s3Transport) stat(ctx context.Context, name string) (objectInfo, error) {
-	if err := checkName(name); err != nil {
-		return objectInfo{}, err
-	}
+func (t *s3Backend) stat(ctx context.Context, name string) (Info, error) {
 	client, err := t.connect(ctx)
 	if err != nil {
-		return objectInfo{}, err
+		return Info{}, err
 	}
 	out, err := client.HeadObject(ctx, &s3.HeadObjectInput{Bucket: &t.bucket, Key: t.key(name)})
 	if err != nil {
-		return objectInfo{}, t.explain(name, err)
+		return Info{}, t.explain(name, err)
 	}
-	info := objectInfo{size: -1, etag: aws.ToString(out.ETag)}
+	info := Info{Size: -1, ETag: aws.ToString(out.ETag)}
 	if out.ContentLength != nil {
-		info.size = *out.ContentLength
+		info.Size = *out.ContentLength
 	}
 	return info, nil
 }
 
-func (t *s3Transport) put(ctx context.Context, name string, src source) error {
-	if err := checkName(name); err != nil {
-		return err
-	}
-	if src.size > maxSinglePut {
-		return fmt.Errorf("%s/%s: %d bytes are more than S3 takes at once (%d)", t.location(), name, src.size, int64(maxSinglePut))
-	}
+func (t *s3Backend) put(ctx context.Context, name string, src Source) error {
 	client, err := t.connect(ctx)
 	if err != nil {
 		return err
 	}
-	body, err := src.open()
+	in, err := src.Open()
 	if err != nil {
 		return err
 	}
-	defer body.Close()
-	in := &s3.PutObjectInput{Bucket: &t.bucket, Key: t.key(name), Body: body, ContentLength: aws.Int64(src.size)}
-	// The payload is not part of the signature: it would have to be read twice.
-	_, err = client.PutObject(ctx, in, s3.WithAPIOptions(v4.SwapComputePayloadSHA256ForUnsignedPayloadMiddleware))
-	var local *DigestError
-	if errors.As(err, &local) {
-		return local // our own archive was wrong
+	defer in.Close()
+	body := &sourceReader{ReadCloser: in}
+	if src.Size > t.sizes.single {
+		err = t.putParts(ctx, client, name, body, src.Size)
+	} else {
+		_, err = client.PutObject(ctx, &s3.PutObjectInput{
+			Bucket: &t.bucket, Key: t.key(name), Body: body, ContentLength: aws.Int64(src.Size),
+		}, unsigned)
+		err = t.explain(name, err)
 	}
-	return t.explain(name, err)
+	if failure := body.failure(); failure != nil {
+		return failure
+	}
+	return err
 }
 
-func (t *s3Transport) remove(ctx context.Context, name string) error {
-	if err := checkName(name); err != nil {
-		return err
-	}
+// unsigned leaves the payload out of the signature: it would have to be read twice.
+func unsigned(o *s3.Options) {
+	o.APIOptions = append(o.APIOptions, v4.SwapComputePayloadSHA256ForUnsignedPayloadMiddleware)
+}
+
+func (t *s3Backend) remove(ctx context.Context, name string) error {
 	client, err := t.connect(ctx)
 	if err != nil {
 		return err
@@ -264,10 +255,7 @@ func (t *s3Transport) remove(ctx context.Context, name string) error {
 	return err
 }
 
-func (t *s3Transport) list(ctx context.Context, prefix string, yield func(string, objectInfo) error) error {
-	if err := checkName(prefix); err != nil {
-		return err
-	}
+func (t *s3Backend) list(ctx context.Context, prefix string, yield func(string, Info) error) error {
 	client, err := t.connect(ctx)
 	if err != nil {
 		return err
@@ -283,12 +271,12 @@ func (t *s3Transport) list(ctx context.Context, prefix string, yield func(string
 		}
 		for _, o := range page.Contents {
 			name, ok := strings.CutPrefix(aws.ToString(o.Key), t.prefix)
-			if !ok || checkName(name) != nil {
+			if !ok || CheckName(name) != nil {
 				continue
 			}
-			info := objectInfo{size: -1, etag: aws.ToString(o.ETag)}
+			info := Info{Size: -1, ETag: aws.ToString(o.ETag)}
 			if o.Size != nil {
-				info.size = *o.Size
+				info.Size = *o.Size
 			}
 			if err := yield(name, info); err != nil {
 				return err

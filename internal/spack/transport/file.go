@@ -1,4 +1,4 @@
-package buildcache
+package transport
 
 import (
 	"context"
@@ -17,9 +17,9 @@ import (
 	"esd/internal/oci"
 )
 
-// fileTransport is a cache in a directory. Objects appear under their names by rename,
+// fileBackend is a store in a directory. Objects appear under their names by rename,
 // complete and on disk; what is being written is in .tmp.
-type fileTransport struct {
+type fileBackend struct {
 	dir   string
 	clock oci.Clock
 	sweep sync.Once
@@ -31,13 +31,13 @@ const (
 	leftoverAge = 24 * time.Hour
 )
 
-func (t *fileTransport) location() string { return "file://" + t.dir }
+func (t *fileBackend) location() string { return "file://" + t.dir }
 
-func (t *fileTransport) path(name string) string {
+func (t *fileBackend) path(name string) string {
 	return filepath.Join(t.dir, filepath.FromSlash(name))
 }
 
-func (t *fileTransport) explain(name string, err error) error {
+func (t *fileBackend) explain(name string, err error) error {
 	where := t.location() + "/" + name
 	switch {
 	case err == nil:
@@ -52,66 +52,66 @@ func (t *fileTransport) explain(name string, err error) error {
 	return fmt.Errorf("%s: %w", where, err)
 }
 
-func infoOf(fi fs.FileInfo) objectInfo {
-	return objectInfo{size: fi.Size(), etag: fmt.Sprintf("%d-%d", fi.Size(), fi.ModTime().UnixNano())}
+func infoOf(fi fs.FileInfo) Info {
+	return Info{Size: fi.Size(), ETag: fmt.Sprintf("%d-%d", fi.Size(), fi.ModTime().UnixNano())}
 }
 
-func (t *fileTransport) get(_ context.Context, name string, opts getOptions) (*object, error) {
-	if err := checkName(name); err != nil {
-		return nil, err
-	}
+func (t *fileBackend) get(_ context.Context, name string, opts GetOptions) (*Object, error) {
 	info, err := t.stat(context.Background(), name) // before open: a pipe would block there
 	if err != nil {
 		return nil, err
 	}
-	if opts.ifNoneMatch != "" && info.etag == opts.ifNoneMatch {
-		return nil, errNotModified
+	if opts.IfNoneMatch != "" && info.ETag == opts.IfNoneMatch {
+		return nil, ErrNotModified
 	}
 	f, err := os.Open(t.path(name))
 	if err != nil {
 		return nil, t.explain(name, err)
 	}
-	if opts.offset > 0 {
-		if _, err := f.Seek(opts.offset, io.SeekStart); err != nil {
+	if opts.Offset > info.Size {
+		f.Close()
+		return nil, fmt.Errorf("%s: %w: it has %d bytes", at(t.location(), name), ErrRange, info.Size)
+	}
+	if opts.Offset > 0 {
+		if _, err := f.Seek(opts.Offset, io.SeekStart); err != nil {
 			f.Close()
 			return nil, t.explain(name, err)
 		}
 	}
-	o := &object{ReadCloser: f, objectInfo: info}
-	if opts.length > 0 {
-		o.ReadCloser = readCloser{io.LimitReader(f, opts.length), f}
+	o := &Object{ReadCloser: f, Info: info}
+	if opts.Length > 0 {
+		o.ReadCloser = limitedBody{io.LimitReader(f, opts.Length), f}
 	}
 	return o, nil
 }
 
-func (t *fileTransport) stat(_ context.Context, name string) (objectInfo, error) {
-	if err := checkName(name); err != nil {
-		return objectInfo{}, err
-	}
+func (t *fileBackend) stat(_ context.Context, name string) (Info, error) {
 	fi, err := os.Stat(t.path(name))
 	if err == nil && !fi.Mode().IsRegular() {
 		err = fs.ErrNotExist
 	}
 	if err != nil {
-		return objectInfo{}, t.explain(name, err)
+		return Info{}, t.explain(name, err)
 	}
 	return infoOf(fi), nil
 }
 
-func (t *fileTransport) put(ctx context.Context, name string, src source) error {
-	if err := checkName(name); err != nil {
-		return err
-	}
+func (t *fileBackend) put(ctx context.Context, name string, src Source) error {
 	t.sweep.Do(t.removeLeftovers)
-	return t.explain(name, t.write(ctx, t.path(name), src))
-}
-
-func (t *fileTransport) write(ctx context.Context, target string, src source) error {
-	in, err := src.open()
+	in, err := src.Open()
 	if err != nil {
 		return err
 	}
 	defer in.Close()
+	body := &sourceReader{ReadCloser: in}
+	err = t.write(ctx, t.path(name), body, src.Size)
+	if failure := body.failure(); failure != nil {
+		return failure
+	}
+	return t.explain(name, err)
+}
+
+func (t *fileBackend) write(ctx context.Context, target string, body io.Reader, size int64) error {
 	temp := filepath.Join(t.dir, tempDir, rand.Text())
 	if err := os.MkdirAll(filepath.Dir(temp), 0o777); err != nil {
 		return err
@@ -121,7 +121,10 @@ func (t *fileTransport) write(ctx context.Context, target string, src source) er
 		return err
 	}
 	defer os.Remove(temp)
-	_, err = io.Copy(out, contextReader{ctx, in})
+	n, err := io.Copy(out, contextReader{ctx, body})
+	if err == nil && n != size {
+		err = fmt.Errorf("%w: what is to be stored has %d bytes, not %d", ErrInvalid, n, size)
+	}
 	if err == nil {
 		err = out.Sync()
 	}
@@ -154,7 +157,7 @@ func syncDir(dir string) error {
 }
 
 // removeLeftovers removes what writers left that were killed.
-func (t *fileTransport) removeLeftovers() {
+func (t *fileBackend) removeLeftovers() {
 	all, _ := os.ReadDir(filepath.Join(t.dir, tempDir))
 	for _, e := range all {
 		fi, err := e.Info()
@@ -164,10 +167,7 @@ func (t *fileTransport) removeLeftovers() {
 	}
 }
 
-func (t *fileTransport) remove(_ context.Context, name string) error {
-	if err := checkName(name); err != nil {
-		return err
-	}
+func (t *fileBackend) remove(_ context.Context, name string) error {
 	err := os.Remove(t.path(name))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
@@ -175,10 +175,7 @@ func (t *fileTransport) remove(_ context.Context, name string) error {
 	return t.explain(name, err)
 }
 
-func (t *fileTransport) list(ctx context.Context, prefix string, yield func(string, objectInfo) error) error {
-	if err := checkName(prefix); err != nil {
-		return err
-	}
+func (t *fileBackend) list(ctx context.Context, prefix string, yield func(string, Info) error) error {
 	err := filepath.WalkDir(t.path(prefix), func(p string, d fs.DirEntry, err error) error {
 		if err != nil {
 			return err
@@ -191,7 +188,7 @@ func (t *fileTransport) list(ctx context.Context, prefix string, yield func(stri
 		}
 		// Sizes are not asked for: that would be a system call for each of what may be
 		// 100,000 files.
-		return yield(filepath.ToSlash(strings.TrimPrefix(p, t.dir+string(filepath.Separator))), objectInfo{size: -1})
+		return yield(filepath.ToSlash(strings.TrimPrefix(p, t.dir+string(filepath.Separator))), Info{Size: -1})
 	})
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil // nothing was pushed yet
@@ -199,22 +196,8 @@ func (t *fileTransport) list(ctx context.Context, prefix string, yield func(stri
 	return err
 }
 
-// contextReader ends with its context.
-type contextReader struct {
-	ctx context.Context
-	r   io.Reader
-}
-
-// Read implements io.Reader.
-func (c contextReader) Read(p []byte) (int, error) {
-	if err := context.Cause(c.ctx); err != nil {
-		return 0, err
-	}
-	return c.r.Read(p)
-}
-
-// readCloser joins a reader with what has to be closed behind it.
-type readCloser struct {
+// limitedBody is the beginning of an open object.
+type limitedBody struct {
 	io.Reader
 	io.Closer
 }
