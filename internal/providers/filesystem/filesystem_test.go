@@ -15,12 +15,13 @@ import (
 )
 
 // stack makes an application, two libraries of which one is needed by both, and
-// a tool that is needed only to build.
+// a tool that is needed only to build; and what the system has.
 func stack(t testing.TB) *place {
 	t.Helper()
 	p := newPlace(t)
 	p.toy("tool@1")
-	p.toy("zlib@1.2", "tool@1:build")
+	p.external("glibc@2.36")
+	p.toy("zlib@1.2", "tool@1:build", "glibc@2.36:link")
 	p.toy("hdf@1", "zlib@1.2:link", "tool@1:build")
 	p.toy("app@1", "hdf@1:link,run", "zlib@1.2:link")
 	p.toy("extra@1", "zlib@1.2:link")

@@ -69,7 +69,7 @@ func (p *place) toy(id string, needs ...string) *spack.Spec {
 func (p *place) toyAt(root, id string, needs ...string) *spack.Spec {
 	p.Helper()
 	name, version, _ := strings.Cut(id, "@")
-	spec := p.node(name, version, needs)
+	spec := p.node(name, version, "", needs)
 	p.specs[id] = spec
 	if err := p.push(root, spec); err != nil {
 		p.Fatal(err)
@@ -77,12 +77,19 @@ func (p *place) toyAt(root, id string, needs ...string) *spack.Spec {
 	return spec
 }
 
+// external makes a package that the system has below /usr.
+func (p *place) external(id string) {
+	p.Helper()
+	name, version, _ := strings.Cut(id, "@")
+	p.specs[id] = p.node(name, version, `,"external":{"path":"/usr","module":null,"extra_attributes":{}}`, nil)
+}
+
 // node makes a concrete spec with the hash that Spack would give it.
-func (p *place) node(name, version string, needs []string) *spack.Spec {
+func (p *place) node(name, version, external string, needs []string) *spack.Spec {
 	p.Helper()
 	var b strings.Builder
 	fmt.Fprintf(&b, `{"name":%q,"version":%q,"arch":{"platform":"linux","platform_os":"debian12","target":"x86_64_v3"}`, name, version)
-	b.WriteString(`,"namespace":"toys","parameters":{"build_system":"generic","cflags":[]},"package_hash":"aaaa===="`)
+	b.WriteString(`,"namespace":"toys","parameters":{"build_system":"generic","cflags":[]}` + external + `,"package_hash":"aaaa===="`)
 	var dependencies []string
 	for _, need := range slices.Sorted(slices.Values(needs)) {
 		id, types, _ := strings.Cut(need, ":")
@@ -121,6 +128,9 @@ func (p *place) push(root string, s *spack.Spec) error {
 	dir := filepath.Join(p.TempDir(), s.Name)
 	prefix, program := prefixBelow(root, s), "#!/bin/sh\n"
 	for _, dep := range p.all().Closure(spack.LinkRun, s.Hash) {
+		if dep.IsExternal() {
+			continue
+		}
 		program += "cat " + prefixBelow(root, dep) + "/share/name\n"
 	}
 	files := map[string]string{
@@ -378,6 +388,9 @@ func (p *place) installed(name string) []string {
 	}
 	list := []string{}
 	for _, rec := range records {
+		if rec.Spec.IsExternal() {
+			continue
+		}
 		text := rec.Spec.Name + "@" + rec.Spec.Version
 		if rec.Explicit {
 			text += "*"

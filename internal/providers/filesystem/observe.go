@@ -1,6 +1,7 @@
 package filesystem
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -132,6 +133,7 @@ func (found *seen) readLedger(s *spec, records *store.Records) error {
 	for _, h := range removable(records, l, keep(others, hashesOf(s.members))) {
 		found.gone = append(found.gone, records.Get(h).Spec)
 	}
+	slices.SortFunc(found.gone, func(a, b *spack.Spec) int { return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.Hash, b.Hash)) })
 	found.others -= len(found.gone)
 	return nil
 }

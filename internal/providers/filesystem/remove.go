@@ -68,8 +68,13 @@ func (p *Provider) clear(ctx context.Context, run providers.Run, ref treeRef) er
 	}
 	defer s.Close()
 	records, err := s.Records(ctx)
-	if err != nil || records.Len() > 0 {
+	if err != nil {
 		return err
+	}
+	for _, rec := range records.All() {
+		if rec.Spec.External == nil || rec.Explicit { // others came along with what was installed
+			return nil
+		}
 	}
 	files, err := bare(ref.Path)
 	if err != nil || files == nil {

@@ -169,6 +169,10 @@ func TestATreeIsAnUpstreamOfSpack(t *testing.T) {
 			// And what Spack took out of the tree is seen, and comes back.
 			s.esd("apply", "--auto-approve")
 			s.esd("plan", "--detailed-exitcode")
+			s.esd("destroy", "--auto-approve")
+			if _, err := os.Stat(s.path("tree")); err == nil {
+				t.Error("something is left of the tree")
+			}
 		})
 	}
 }
