@@ -95,4 +95,3 @@ func TestTreesThatCannotBe(t *testing.T) {
 		wantError(t, err, "target.filesystem.site", "target.filesystem.two", filepath.Join("real", "tree"))
 	})
 }
-

@@ -166,4 +166,3 @@ func (p *place) lock(environment string, roots ...string) {
 		p.Fatal(err)
 	}
 }
-
