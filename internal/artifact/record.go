@@ -8,7 +8,6 @@ import (
 	"io"
 	"math"
 	"path"
-	"regexp"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -65,7 +64,11 @@ const (
 	maxText    = 1024           // bytes of a name
 )
 
-var kindPattern = regexp.MustCompile(`^[a-z][a-z0-9._-]{0,63}$`)
+// isKind reports whether s can be a kind: at most 64 characters, a letter first.
+func isKind(s string) bool {
+	return s != "" && len(s) <= 64 && s[0] >= 'a' && s[0] <= 'z' &&
+		strings.Trim(s, "abcdefghijklmnopqrstuvwxyz0123456789._-") == ""
+}
 
 // ParseRecord reads a record as JSON and checks every field that anything relies on.
 // What is larger than 1 MiB is refused. A newer format gives a [*VersionError].
@@ -117,7 +120,7 @@ func (r Record) Validate() error {
 		return bad("format_version", r.FormatVersion)
 	case !isHex64(r.Key):
 		return bad("key", r.Key)
-	case !kindPattern.MatchString(r.Kind):
+	case !isKind(r.Kind):
 		return bad("kind", r.Kind)
 	case r.Name == "" || !isText(r.Name):
 		return bad("name", r.Name)

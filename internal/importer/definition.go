@@ -3,7 +3,6 @@ package importer
 import (
 	"fmt"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -103,7 +102,7 @@ func (i *definitionImport) lose(line int, what, why string, args ...any) {
 	i.image.notes = append(i.image.notes, lost(i.path, yamlnode.Position{Line: line}, what, why, args...))
 }
 
-var tagPattern = regexp.MustCompile(`:([A-Za-z0-9_][A-Za-z0-9_.-]{0,127})$`)
+var tagPattern = lazily(`:([A-Za-z0-9_][A-Za-z0-9_.-]{0,127})$`)
 
 func (i *definitionImport) base(d definition) error {
 	bootstrap, from := d.header["bootstrap"], d.header["from"]
@@ -111,7 +110,7 @@ func (i *definitionImport) base(d definition) error {
 		return (&yamlnode.Position{Line: 1}).Errorf(i.path, "a definition file begins with Bootstrap: and From:, and this one does not")
 	}
 	i.tag = "latest"
-	if m := tagPattern.FindStringSubmatch(from.text); m != nil {
+	if m := tagPattern().FindStringSubmatch(from.text); m != nil {
 		i.tag = m[1]
 	}
 	if !slices.Contains([]string{"docker", "oci", "docker-archive", "oci-archive"}, bootstrap.text) {
@@ -171,11 +170,11 @@ func (i *definitionImport) copies(s defSection) {
 	}
 }
 
-var assignment = regexp.MustCompile("^(?:export +)?([A-Za-z_][A-Za-z0-9_]*)=(?:\"([^\"$`\\\\]*)\"|'([^']*)'|([^\\s\"'$`\\\\;&|]*))$")
+var assignment = lazily("^(?:export +)?([A-Za-z_][A-Za-z0-9_]*)=(?:\"([^\"$`\\\\]*)\"|'([^']*)'|([^\\s\"'$`\\\\;&|]*))$")
 
 func (i *definitionImport) environment(s defSection) {
 	for _, l := range s.lines {
-		if m := assignment.FindStringSubmatch(l.text); m != nil {
+		if m := assignment().FindStringSubmatch(l.text); m != nil {
 			i.env.set(m[1], text(m[2]+m[3]+m[4]))
 			continue
 		}
@@ -183,11 +182,11 @@ func (i *definitionImport) environment(s defSection) {
 	}
 }
 
-var simpleCommand = regexp.MustCompile(`^(?:exec +)?((?:[A-Za-z0-9_./:=,+-]+ *)+?)( *(?:"\$@"|\$@|\$\*))?$`)
+var simpleCommand = lazily(`^(?:exec +)?((?:[A-Za-z0-9_./:=,+-]+ *)+?)( *(?:"\$@"|\$@|\$\*))?$`)
 
 // script makes an entrypoint of a script that only starts a program.
 func (i *definitionImport) script(s defSection) {
-	m := simpleCommand.FindStringSubmatch(s.lines[0].text)
+	m := simpleCommand().FindStringSubmatch(s.lines[0].text)
 	taken := slices.ContainsFunc(i.image.attributes, func(m member) bool { return m.key == "entrypoint" })
 	if len(s.lines) > 1 || m == nil || taken {
 		i.lose(s.line, "%"+s.text, "an entrypoint is a program with its arguments; put the script into files, and its place into entrypoint")

@@ -3,7 +3,6 @@ package importer
 import (
 	"fmt"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -135,7 +134,7 @@ func (i *spackImport) sources(e yamlnode.Entry, name, url string, above []string
 }
 
 // placeholder is a word that something is put in for before Spack sees it.
-var placeholder = regexp.MustCompile(`^[A-Z][A-Z0-9]*_[A-Z0-9_]*$`)
+var placeholder = lazily(`^[A-Z][A-Z0-9]*_[A-Z0-9_]*$`)
 
 // cacheURL is the address of a mirror for a configuration, or why there is
 // none.
@@ -145,7 +144,7 @@ func (i *spackImport) cacheURL(url string) (string, string) {
 	switch {
 	case url == "":
 		return "", "it has no address"
-	case strings.ContainsAny(url, "$~") || placeholder.MatchString(url):
+	case strings.ContainsAny(url, "$~") || placeholder().MatchString(url):
 		return "", fmt.Sprintf("in %s something has to be put in; write the address as it is", url)
 	case isURL && scheme == "file":
 		return url, ""

@@ -2,7 +2,6 @@ package importer
 
 import (
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 	"unicode"
@@ -138,11 +137,11 @@ func scalar(v value) string {
 	return v.text
 }
 
-var identifier = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_-]*$`)
+var identifier = lazily(`^[A-Za-z_][A-Za-z0-9_-]*$`)
 
 // objectKey writes a key of an object: bare where it can only be a name.
 func objectKey(key string) string {
-	if identifier.MatchString(key) && !slices.Contains([]string{"for", "if", "in", "true", "false", "null"}, key) {
+	if identifier().MatchString(key) && !slices.Contains([]string{"for", "if", "in", "true", "false", "null"}, key) {
 		return key
 	}
 	return quote(key)

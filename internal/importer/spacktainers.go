@@ -2,7 +2,6 @@ package importer
 
 import (
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -198,7 +197,7 @@ func (s *spacktainer) files() error {
 	return nil
 }
 
-var fromLine = regexp.MustCompile(`^(?i:ARG\s+BASE_IMAGE=|FROM\s+)([A-Za-z0-9][A-Za-z0-9./:@_-]*)`)
+var fromLine = lazily(`^(?i:ARG\s+BASE_IMAGE=|FROM\s+)([A-Za-z0-9][A-Za-z0-9./:@_-]*)`)
 
 // base is what the runtime container of the repository is built upon.
 func (s *spacktainer) base() string {
@@ -212,7 +211,7 @@ func (s *spacktainer) base() string {
 	base := usual
 	ran := 0
 	for _, in := range dockerInstructions(string(src)) {
-		if m := fromLine.FindStringSubmatch(in.text); m != nil && base == usual {
+		if m := fromLine().FindStringSubmatch(in.text); m != nil && base == usual {
 			base = m[1]
 		}
 		if strings.Contains(strings.ToUpper(in.text), "RUN ") || strings.Contains(strings.ToUpper(in.text), "ENTRYPOINT ") {

@@ -69,7 +69,7 @@ func (l *layout) initialize(ctx context.Context, root *os.Root) error {
 // needs is not in the layout, since it would otherwise name a broken image. What only
 // the image that had the tag before refers to is removed.
 func (l *layout) Tag(ctx context.Context, desc ocispec.Descriptor, tag string) error {
-	if !tagPattern.MatchString(tag) {
+	if !isTag(tag) {
 		return fmt.Errorf("%s: %w: %v", l.Location(), ErrInvalidReference, tagError(tag))
 	}
 	return l.name(ctx, desc, tag)

@@ -3,7 +3,6 @@ package oci
 import (
 	"fmt"
 	"net"
-	"regexp"
 	"strings"
 
 	"github.com/opencontainers/go-digest"
@@ -26,13 +25,6 @@ const maxReference = 1024
 
 // defaultRegistry is what container tools take for a reference without a host.
 const defaultRegistry = "docker.io"
-
-// Grammar of the OCI distribution specification 1.1, section "Pulling manifests".
-var (
-	repositoryPattern = regexp.MustCompile(`^[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*(/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)*$`)
-	tagPattern        = regexp.MustCompile(`^[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}$`)
-	hostPattern       = regexp.MustCompile(`^([a-zA-Z0-9]([a-zA-Z0-9-]*[a-zA-Z0-9])?(\.[a-zA-Z0-9]([a-zA-Z0-9-]*[a-zA-Z0-9])?)*|\[[0-9a-fA-F:]+\])(:[0-9]{1,5})?$`)
-)
 
 // ParseRef reads a reference as container tools write it:
 //
@@ -84,7 +76,7 @@ func parseLayout(s string) (Ref, error) {
 	ref := Ref{Layout: rest, Digest: dgst}
 	if i := strings.LastIndexByte(rest, ':'); i >= 0 && !strings.Contains(rest[i:], "/") {
 		ref.Layout, ref.Tag = rest[:i], rest[i+1:]
-		if !tagPattern.MatchString(ref.Tag) {
+		if !isTag(ref.Tag) {
 			return Ref{}, tagError(ref.Tag)
 		}
 	}
@@ -112,7 +104,7 @@ func parseRemote(s string, explicit bool) (Ref, error) {
 	ref := Ref{Registry: canonicalRegistry(host), Repository: path, Digest: dgst}
 	if i := strings.LastIndexByte(path, ':'); i >= 0 {
 		ref.Repository, ref.Tag = path[:i], path[i+1:]
-		if !tagPattern.MatchString(ref.Tag) {
+		if !isTag(ref.Tag) {
 			return Ref{}, tagError(ref.Tag)
 		}
 	}
@@ -132,8 +124,8 @@ func (r Ref) validateRemote() error {
 	if len(r.Repository) > 255 {
 		return fmt.Errorf("the repository is longer than 255 characters")
 	}
-	if !repositoryPattern.MatchString(r.Repository) {
-		if repositoryPattern.MatchString(strings.ToLower(r.Repository)) {
+	if !isRepository(r.Repository) {
+		if isRepository(strings.ToLower(r.Repository)) {
 			return fmt.Errorf("repository %q must be lower case: %q", r.Repository, strings.ToLower(r.Repository))
 		}
 		return fmt.Errorf("repository %q may have only a-z, 0-9 and single separators (. _ - /) between them", r.Repository)
@@ -199,7 +191,7 @@ func looksLikeHost(s string) bool {
 }
 
 func validHost(s string) bool {
-	if !hostPattern.MatchString(s) {
+	if !isHost(s) {
 		return false
 	}
 	if strings.HasPrefix(s, "[") {

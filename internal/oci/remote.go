@@ -203,7 +203,7 @@ func (r *remote) pushTagged(ctx context.Context, desc ocispec.Descriptor, conten
 	if tag == "" {
 		return r.putManifest(ctx, desc, content, desc.Digest.String())
 	}
-	if !tagPattern.MatchString(tag) {
+	if !isTag(tag) {
 		return fmt.Errorf("%s: %w: %v", r.Location(), ErrInvalidReference, tagError(tag))
 	}
 	return r.putManifest(ctx, desc, content, tag)
@@ -236,7 +236,7 @@ func (r *remote) Mount(ctx context.Context, desc ocispec.Descriptor, fromReposit
 
 // Tag implements Store.
 func (r *remote) Tag(ctx context.Context, desc ocispec.Descriptor, tag string) error {
-	if !tagPattern.MatchString(tag) {
+	if !isTag(tag) {
 		return fmt.Errorf("%s: %w: %v", r.Location(), ErrInvalidReference, tagError(tag))
 	}
 	content, err := FetchBytes(ctx, r, desc, MaxManifest)
@@ -280,7 +280,7 @@ func (r *remote) Delete(ctx context.Context, desc ocispec.Descriptor) error {
 // Untag implements Store. Registries before distribution 3 do not know how; they take
 // the tag for a malformed digest.
 func (r *remote) Untag(ctx context.Context, tag string) error {
-	if !tagPattern.MatchString(tag) {
+	if !isTag(tag) {
 		return fmt.Errorf("%s: %w: %v", r.Location(), ErrInvalidReference, tagError(tag))
 	}
 	err := r.retry(ctx, func(ctx context.Context, try int) error {

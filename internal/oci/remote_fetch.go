@@ -173,7 +173,7 @@ func (r *remote) checkWhole(resp *http.Response, desc ocispec.Descriptor) error 
 // Resolve implements Store. A registry that answers without a digest or a size is
 // asked for the manifest itself.
 func (r *remote) Resolve(ctx context.Context, reference string) (desc ocispec.Descriptor, err error) {
-	if digest.Digest(reference).Validate() != nil && !tagPattern.MatchString(reference) {
+	if digest.Digest(reference).Validate() != nil && !isTag(reference) {
 		return desc, fmt.Errorf("%s: %w: %v", r.Location(), ErrInvalidReference, tagError(reference))
 	}
 	err = r.retry(ctx, func(ctx context.Context, _ int) error {
@@ -219,7 +219,7 @@ func acceptManifests() http.Header {
 func (r *remote) fetchManifest(ctx context.Context, reference string) (desc ocispec.Descriptor, content []byte, err error) {
 	wanted := digest.Digest(reference)
 	byDigest := wanted.Validate() == nil
-	if !byDigest && !tagPattern.MatchString(reference) {
+	if !byDigest && !isTag(reference) {
 		return desc, nil, fmt.Errorf("%s: %w: %v", r.Location(), ErrInvalidReference, tagError(reference))
 	}
 	err = r.retry(ctx, func(ctx context.Context, _ int) error {

@@ -3,7 +3,6 @@ package spack
 import (
 	"encoding/json"
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 )
@@ -79,23 +78,45 @@ func versionUpTo(version string, n int) string {
 	var b strings.Builder
 	separator := ""
 	release := len(cutVersion(version).release) // what is before alpha, beta and rc
-	for i, s := range segments.FindAllStringSubmatch(version, -1) {
+	for i, s := range segmentsOf(version) {
 		if i == min(n, release) {
 			break
 		}
-		text := s[1]
+		text := s.text
 		if c := newComponent(text); c.number != "" {
 			text = c.number
 		}
 		b.WriteString(separator + text)
-		separator = s[0][len(s[1]):]
+		separator = s.separator
 	}
 	return b.String()
 }
 
-// segments are the parts of a version that are compared one by one
-// (SEGMENT_REGEX in Spack's version/version_types.py).
-var segments = regexp.MustCompile(`([0-9]+|[a-zA-Z]+)[_.-]*`)
+// segment is a part of a version, a number or a word, and what stands behind it.
+type segment struct{ text, separator string }
+
+// segmentsOf are the parts of a version that are compared one by one
+// (SEGMENT_REGEX in Spack's version/version_types.py). What is no letter, no
+// digit and no separator belongs to none.
+func segmentsOf(version string) []segment {
+	const numerals, letters = "0123456789", "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+	var list []segment
+	for version != "" {
+		rest := strings.TrimLeft(version, numerals)
+		if len(rest) == len(version) {
+			rest = strings.TrimLeft(version, letters)
+		}
+		if len(rest) == len(version) {
+			version = version[1:]
+			continue
+		}
+		s := segment{text: version[:len(version)-len(rest)]}
+		version = strings.TrimLeft(rest, "_.-")
+		s.separator = rest[:len(rest)-len(version)]
+		list = append(list, s)
+	}
+	return list
+}
 
 // languages are what makes a dependency a compiler, the one that counts first
 // (DeprecatedCompilerSpec in Spack's spec.py).

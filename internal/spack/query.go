@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 )
 
 // ErrQuery marks queries that are not understood.
@@ -13,14 +14,19 @@ var ErrQuery = errors.New("not a spec that can be looked for")
 
 // The tokens of queries (SpecTokens in Spack's spec_parser.py).
 var (
-	namePattern     = regexp.MustCompile(`^[a-zA-Z_0-9][a-zA-Z_0-9.-]*`)
-	keyPattern      = regexp.MustCompile(`^([a-zA-Z_0-9][a-zA-Z_0-9.-]*)(:?==?)`)
-	valuePattern    = regexp.MustCompile(`^(?:'[^']*'|"[^"]*"|[a-zA-Z_0-9+*.,:=%^~/\\-]+)`)
-	versionsPattern = regexp.MustCompile(`^@\s*([a-zA-Z_0-9=:./-]+(?:\s*,\s*[a-zA-Z_0-9=:./-]+)*)`)
-	hashPattern     = regexp.MustCompile(`^/([a-zA-Z_0-9]+)`)
-	switchPattern   = regexp.MustCompile(`^[+~-]\s*([a-zA-Z_0-9][a-zA-Z_0-9.-]*)`)
-	virtualsPattern = regexp.MustCompile(`^([a-zA-Z_0-9][a-zA-Z_0-9-]*(?:,[a-zA-Z_0-9][a-zA-Z_0-9-]*)*)=`)
+	namePattern     = lazily(`^[a-zA-Z_0-9][a-zA-Z_0-9.-]*`)
+	keyPattern      = lazily(`^([a-zA-Z_0-9][a-zA-Z_0-9.-]*)(:?==?)`)
+	valuePattern    = lazily(`^(?:'[^']*'|"[^"]*"|[a-zA-Z_0-9+*.,:=%^~/\\-]+)`)
+	versionsPattern = lazily(`^@\s*([a-zA-Z_0-9=:./-]+(?:\s*,\s*[a-zA-Z_0-9=:./-]+)*)`)
+	hashPattern     = lazily(`^/([a-zA-Z_0-9]+)`)
+	switchPattern   = lazily(`^[+~-]\s*([a-zA-Z_0-9][a-zA-Z_0-9.-]*)`)
+	virtualsPattern = lazily(`^([a-zA-Z_0-9][a-zA-Z_0-9-]*(?:,[a-zA-Z_0-9][a-zA-Z_0-9-]*)*)=`)
 )
+
+// lazily compiles a pattern when it is first used: most runs need none.
+func lazily(pattern string) func() *regexp.Regexp {
+	return sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(pattern) })
+}
 
 // queryParser reads a query from left to right; what is read goes to the
 // package that was named last.
@@ -61,7 +67,7 @@ func (p *queryParser) token() error {
 	case '+', '~', '-':
 		return p.readSwitch()
 	}
-	if m := keyPattern.FindStringSubmatch(p.rest); m != nil {
+	if m := keyPattern().FindStringSubmatch(p.rest); m != nil {
 		return p.readPair(m[1], m[2])
 	}
 	return p.readName()
@@ -78,7 +84,7 @@ func (p *queryParser) dependency() error {
 		return fmt.Errorf("%c%c is Spack's syntax, and not supported here", sigil, p.rest[0])
 	}
 	c := constraint{}
-	if m := virtualsPattern.FindStringSubmatch(p.rest); m != nil {
+	if m := virtualsPattern().FindStringSubmatch(p.rest); m != nil {
 		c.virtuals = strings.Split(m[1], ",")
 		p.rest = p.rest[len(m[0]):]
 	}
@@ -104,7 +110,7 @@ func (p *queryParser) take(pattern *regexp.Regexp) (string, bool) {
 }
 
 func (p *queryParser) readVersions() error {
-	text, ok := p.take(versionsPattern)
+	text, ok := p.take(versionsPattern())
 	if !ok {
 		return errors.New("a version is missing behind @")
 	}
@@ -117,7 +123,7 @@ func (p *queryParser) readVersions() error {
 }
 
 func (p *queryParser) readHash() error {
-	text, ok := p.take(hashPattern)
+	text, ok := p.take(hashPattern())
 	if !ok || len(text) > HashLength || !Hash(text+strings.Repeat("a", HashLength-len(text))).Valid() {
 		return fmt.Errorf("behind / the beginning of a hash is expected, of at most %d characters of a-z and 2-7", HashLength)
 	}
@@ -137,7 +143,7 @@ func (p *queryParser) readSwitch() error {
 		return fmt.Errorf("%.2s, which also is for dependencies, is not supported here", p.rest)
 	}
 	sigil := p.rest[:1]
-	name, ok := p.take(switchPattern)
+	name, ok := p.take(switchPattern())
 	if !ok {
 		return fmt.Errorf("the name of a variant is missing behind %s", sigil)
 	}
@@ -151,7 +157,7 @@ func (p *queryParser) readPair(key, equals string) error {
 		return fmt.Errorf("%s==, which also is for dependencies, is not supported here", key)
 	}
 	p.rest = p.rest[len(key)+len(equals):]
-	value, ok := p.take(valuePattern)
+	value, ok := p.take(valuePattern())
 	if !ok {
 		return fmt.Errorf("the value of %s is missing", key)
 	}
@@ -218,7 +224,7 @@ func noneIsAny(part string) string {
 
 func (p *queryParser) readName() error {
 	fresh := p.empty
-	name, ok := p.take(namePattern)
+	name, ok := p.take(namePattern())
 	switch {
 	case !ok:
 		return fmt.Errorf("%q is not understood", p.rest)

@@ -3,7 +3,6 @@ package spack
 import (
 	"cmp"
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 )
@@ -41,10 +40,15 @@ var (
 	top    = version{release: []component{{above: len(aboveAll) + 1}}, pre: final}
 )
 
-var wellFormed = regexp.MustCompile(`^[A-Za-z0-9_.-][=A-Za-z0-9_.-]*$`)
+// isWellFormed follows VALID_VERSION in Spack's version/version_types.py.
+func isWellFormed(text string) bool {
+	return text != "" && text[0] != '=' && strings.IndexFunc(text, func(c rune) bool {
+		return !isWord(c) && !strings.ContainsRune("=.-", c)
+	}) < 0
+}
 
 func parseVersion(text string) (version, error) {
-	if !wellFormed.MatchString(text) {
+	if !isWellFormed(text) {
 		return version{}, fmt.Errorf("%q is no version", text)
 	}
 	return cutVersion(text), nil
@@ -53,8 +57,8 @@ func parseVersion(text string) (version, error) {
 // cutVersion cuts any text; what is no letter and no digit only separates.
 func cutVersion(text string) version {
 	v := version{pre: final}
-	for _, s := range segments.FindAllStringSubmatch(text, -1) {
-		v.release = append(v.release, newComponent(s[1]))
+	for _, s := range segmentsOf(text) {
+		v.release = append(v.release, newComponent(s.text))
 	}
 	n := len(v.release)
 	rank := func(i int) (int, bool) {
@@ -234,10 +238,12 @@ func parseRange(text string) (r versionRange, err error) {
 // isGitVersion tells versions that are a git reference or commit
 // (is_git_version in Spack's version/common.py).
 func isGitVersion(text string) bool {
-	return strings.HasPrefix(text, "git.") || commit.MatchString(text) || strings.LastIndexByte(text, '=') > 0
+	return strings.HasPrefix(text, "git.") || isCommit(text) || strings.LastIndexByte(text, '=') > 0
 }
 
-var commit = regexp.MustCompile(`^[A-Fa-f0-9]{40}$`)
+func isCommit(text string) bool {
+	return len(text) == 40 && strings.Trim(text, "0123456789abcdefABCDEF") == ""
+}
 
 // contain reports whether the concrete version is accepted. One that is a git
 // reference counts as the version that it was said to be.

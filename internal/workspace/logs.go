@@ -10,6 +10,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 
 	"esd/internal/addr"
 	"esd/internal/apply"
@@ -81,15 +82,15 @@ func logFiles(dir string) ([]LogFile, error) {
 // its step with what is not fit for a file name replaced, so it is compared
 // with what the object's steps would be called.
 func (r RunLogs) Of(a addr.Address) []LogFile {
-	prefix := logDigest.ReplaceAllString(strings.TrimSuffix(apply.LogName(a.String()), ".log"), "") + "."
+	prefix := logDigest().ReplaceAllString(strings.TrimSuffix(apply.LogName(a.String()), ".log"), "") + "."
 	var list []LogFile
 	for _, log := range r.Logs {
 		operation, ok := strings.CutPrefix(log.Name, prefix)
 		if !ok {
 			continue
 		}
-		operation = logDigest.ReplaceAllString(operation, "")
-		if simpleOperation.MatchString(operation) && apply.LogName(a.String()+"#"+operation) != log.Name+".log" {
+		operation = logDigest().ReplaceAllString(operation, "")
+		if simpleOperation().MatchString(operation) && apply.LogName(a.String()+"#"+operation) != log.Name+".log" {
 			continue // of recipe.a["x"], not of recipe.a_x
 		}
 		list = append(list, log)
@@ -99,10 +100,15 @@ func (r RunLogs) Of(a addr.Address) []LogFile {
 
 var (
 	// logDigest is what keeps ambiguous names apart.
-	logDigest = regexp.MustCompile(`-[0-9a-f]{8}$`)
+	logDigest = lazily(`-[0-9a-f]{8}$`)
 	// simpleOperation is an operation whose name is fit for a file name.
-	simpleOperation = regexp.MustCompile(`^[a-z]+$`)
+	simpleOperation = lazily(`^[a-z]+$`)
 )
+
+// lazily compiles a pattern when it is first used: most runs need none.
+func lazily(pattern string) func() *regexp.Regexp {
+	return sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(pattern) })
+}
 
 // PickRun finds the run that begins with a name; the last one for none.
 func PickRun(runs []RunLogs, name string) (RunLogs, error) {

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"regexp"
 	"slices"
 	"strings"
 	"syscall"
@@ -192,31 +191,45 @@ func attributes(block *hclsyntax.Block, want shape) (map[string]string, hcl.Diag
 	return values, diags
 }
 
-var (
-	digestPattern   = regexp.MustCompile(`^(sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128})$`)
-	commitPattern   = regexp.MustCompile(`^([0-9a-f]{40}|[0-9a-f]{64})$`)
-	sha256Pattern   = regexp.MustCompile(`^[0-9a-f]{64}$`)
-	shortPattern    = regexp.MustCompile(`^[0-9a-f]{16}$`)
-	specsPattern    = regexp.MustCompile(`^[^\x00-\x1f]*$`)
-	platformPattern = regexp.MustCompile(`^[a-z0-9._-]+/[a-z0-9._-]+(/[a-z0-9._-]+)?$`)
-)
+// isHex reports whether s is so many hexadecimal digits in lower case.
+func isHex(s string, n int) bool {
+	return len(s) == n && strings.Trim(s, "0123456789abcdef") == ""
+}
+
+func isDigest(s string) bool {
+	algorithm, hex, _ := strings.Cut(s, ":")
+	return algorithm == "sha256" && isHex(hex, 64) || algorithm == "sha512" && isHex(hex, 128)
+}
+
+// isPlatform reports whether s is os/architecture, maybe with a variant behind.
+func isPlatform(s string) bool {
+	parts := strings.Split(s, "/")
+	for _, part := range parts {
+		if part == "" || strings.Trim(part, "abcdefghijklmnopqrstuvwxyz0123456789._-") != "" {
+			return false
+		}
+	}
+	return len(parts) == 2 || len(parts) == 3
+}
 
 // check refuses what is no digest, commit, checksum or platform.
 func check(name, value string) error {
-	pattern, what := sha256Pattern, "64 hexadecimal digits"
+	ok, what := false, ""
 	switch name {
 	case "digest":
-		pattern, what = digestPattern, "sha256: and 64 hexadecimal digits"
+		ok, what = isDigest(value), "sha256: and 64 hexadecimal digits"
 	case "commit":
-		pattern, what = commitPattern, "40 or 64 hexadecimal digits"
+		ok, what = isHex(value, 40) || isHex(value, 64), "40 or 64 hexadecimal digits"
 	case "spack", "config", "from":
-		pattern, what = shortPattern, "16 hexadecimal digits"
+		ok, what = isHex(value, 16), "16 hexadecimal digits"
 	case "specs":
-		pattern, what = specsPattern, "a line of specs"
+		ok, what = !strings.ContainsFunc(value, func(c rune) bool { return c < ' ' }), "a line of specs"
 	case "platform":
-		pattern, what = platformPattern, "written os/architecture"
+		ok, what = isPlatform(value), "written os/architecture"
+	default:
+		ok, what = isHex(value, 64), "64 hexadecimal digits"
 	}
-	if !pattern.MatchString(value) {
+	if !ok {
 		return fmt.Errorf("%s %q is not %s", name, value, what)
 	}
 	return nil

@@ -3,7 +3,6 @@ package image
 import (
 	"fmt"
 	"path"
-	"regexp"
 	"strings"
 
 	"github.com/zclconf/go-cty/cty"
@@ -134,12 +133,21 @@ func checkFiles(v cty.Value) error {
 	return nil
 }
 
-var identifier = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_.-]*$`)
+// isIdentifier reports whether s can be the name of an environment variable.
+func isIdentifier(s string) bool {
+	for i, c := range s {
+		letter := c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c == '_'
+		if !letter && (i == 0 || c != '.' && c != '-' && (c < '0' || c > '9')) {
+			return false
+		}
+	}
+	return s != ""
+}
 
 func checkEnv(v cty.Value) error {
 	for it := v.ElementIterator(); it.Next(); {
 		k, e := it.Element()
-		if !identifier.MatchString(k.AsString()) {
+		if !isIdentifier(k.AsString()) {
 			return fmt.Errorf("%q is not a name for an environment variable", k.AsString())
 		}
 		if e.IsNull() {

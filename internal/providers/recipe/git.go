@@ -32,7 +32,7 @@ func ResolveRef(ctx context.Context, repository, ref string) (string, error) {
 		}
 	}
 	for _, name := range []string{"refs/tags/" + ref + "^{}", "refs/tags/" + ref, "refs/heads/" + ref, ref + "^{}", ref} {
-		if commit := commits[name]; hex40.MatchString(commit) {
+		if commit := commits[name]; isCommit(commit) {
 			return commit, nil
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+	"sync"
 )
 
 // gitError is a git command that failed, with all that it said.
@@ -43,7 +44,9 @@ func essence(said string) string {
 	said, _, _ = strings.Cut(said, "\nPlease make sure")
 	lines := strings.FieldsFunc(said, func(r rune) bool { return r == '\n' || r == '\r' })
 	lines = lines[max(len(lines)-2, 0):]
-	return userInfo.ReplaceAllString(strings.Join(lines, "; "), "$1")
+	return userInfo().ReplaceAllString(strings.Join(lines, "; "), "$1")
 }
 
-var userInfo = regexp.MustCompile(`([A-Za-z][A-Za-z0-9+.-]*://)[^/\s]*@`)
+var userInfo = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`([A-Za-z][A-Za-z0-9+.-]*://)[^/\s]*@`)
+})

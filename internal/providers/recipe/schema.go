@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"path"
-	"regexp"
 	"strings"
 
 	"github.com/zclconf/go-cty/cty"
@@ -107,18 +106,28 @@ func checkScript(v cty.Value) error {
 
 func checkRoot(v cty.Value) error {
 	s := v.AsString()
-	if !path.IsAbs(s) || path.Clean(s) != s || s == "/" || !rootChars.MatchString(s) {
+	if !path.IsAbs(s) || path.Clean(s) != s || s == "/" || !only(s, letters+digits+"/._+-") {
 		return fmt.Errorf("%q is not fit for a root: give an absolute path without . or .. or special characters, such as %s", s, DefaultRoot)
 	}
 	return nil
 }
 
-var (
-	rootChars  = regexp.MustCompile(`^[A-Za-z0-9/._+-]+$`)
-	hex64      = regexp.MustCompile(`^[0-9a-f]{64}$`)
-	hex40      = regexp.MustCompile(`^([0-9a-f]{40}|[0-9a-f]{64})$`)
-	identifier = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
+const (
+	letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+	digits  = "0123456789"
 )
+
+// only reports whether s has no other characters than those.
+func only(s, characters string) bool { return strings.Trim(s, characters) == "" }
+
+// isHex reports whether s is so many hexadecimal digits in lower case.
+func isHex(s string, n int) bool { return len(s) == n && only(s, digits+"abcdef") }
+
+func isCommit(s string) bool { return isHex(s, 40) || isHex(s, 64) }
+
+func isIdentifier(s string) bool {
+	return s != "" && only(s, letters+digits+"_") && !only(s[:1], digits)
+}
 
 func checkURL(v cty.Value) error {
 	s := v.AsString()
@@ -155,14 +164,14 @@ func checkGit(v cty.Value) error {
 }
 
 func checkSHA256(v cty.Value) error {
-	if !hex64.MatchString(v.AsString()) {
+	if !isHex(v.AsString(), 64) {
 		return fmt.Errorf("%q is not a sha256 checksum: 64 hexadecimal digits in lower case are expected (`sha256sum FILE` prints it)", v.AsString())
 	}
 	return nil
 }
 
 func checkCommit(v cty.Value) error {
-	if !hex40.MatchString(v.AsString()) {
+	if !isCommit(v.AsString()) {
 		return fmt.Errorf("%q is not a commit: 40 hexadecimal digits are expected; for a branch or a tag use ref, which `esd lock` pins", v.AsString())
 	}
 	return nil
@@ -187,7 +196,7 @@ func checkEnv(v cty.Value) error {
 		k, e := it.Element()
 		name := k.AsString()
 		switch {
-		case !identifier.MatchString(name):
+		case !isIdentifier(name):
 			return fmt.Errorf("%q is not a name for a variable of a shell", name)
 		case name == "prefix" || name == "source" || name == "jobs" || name == "SOURCE_DATE_EPOCH":
 			return fmt.Errorf("%s is set by esd", name)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+	"sync"
 	"unicode/utf8"
 )
 
@@ -99,22 +100,24 @@ func isBreak(c rune) bool { return strings.ContainsRune(yamlBreaks, c) }
 
 // typed are plain scalars that YAML 1.2, as the library reads it, takes for
 // something else than text.
-var typed = regexp.MustCompile(`^(?:` + strings.Join([]string{
-	`true|True|TRUE|false|False|FALSE|~|null|Null|NULL|<<|=`,
-	`[-+]?[0-9][0-9_]*\.[0-9_]*(?:[eE][-+]?[0-9]+)?`,
-	`[-+]?[0-9][0-9_]*[eE][-+]?[0-9]+`,
-	`[-+]?\.[0-9_]+(?:[eE][-+][0-9]+)?`,
-	`[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)`,
-	`[-+]?0b[0-1_]+|[-+]?0o?[0-7_]+|[-+]?0x[0-9a-fA-F_]+`,
-	`[-+]?[0-9_]+`,
-	`[0-9]{4}-[0-9]{2}-[0-9]{2}`,
-	`[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}(?:[Tt]|[ \t]+)[0-9]{1,2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]*)?(?:[ \t]*(?:Z|[-+][0-9]{1,2}(?::[0-9]{2})?))?`,
-}, "|") + `)$`)
+var typed = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^(?:` + strings.Join([]string{
+		`true|True|TRUE|false|False|FALSE|~|null|Null|NULL|<<|=`,
+		`[-+]?[0-9][0-9_]*\.[0-9_]*(?:[eE][-+]?[0-9]+)?`,
+		`[-+]?[0-9][0-9_]*[eE][-+]?[0-9]+`,
+		`[-+]?\.[0-9_]+(?:[eE][-+][0-9]+)?`,
+		`[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)`,
+		`[-+]?0b[0-1_]+|[-+]?0o?[0-7_]+|[-+]?0x[0-9a-fA-F_]+`,
+		`[-+]?[0-9_]+`,
+		`[0-9]{4}-[0-9]{2}-[0-9]{2}`,
+		`[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}(?:[Tt]|[ \t]+)[0-9]{1,2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]*)?(?:[ \t]*(?:Z|[-+][0-9]{1,2}(?::[0-9]{2})?))?`,
+	}, "|") + `)$`)
+})
 
 // looksTyped tells whether s, unquoted, would not be read as text. The library
 // looks at the first byte before it tries a pattern: "_1" is text to it.
 func looksTyped(s string) bool {
-	return strings.IndexByte("tTfF-+0123456789.<~nN=", s[0]) >= 0 && len(s) < 64 && typed.MatchString(s)
+	return strings.IndexByte("tTfF-+0123456789.<~nN=", s[0]) >= 0 && len(s) < 64 && typed().MatchString(s)
 }
 
 // shortEscapes are the characters that have an escape of one letter.

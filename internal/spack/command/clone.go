@@ -18,7 +18,7 @@ import (
 // directory is complete once it exists.
 func Clone(ctx context.Context, repository, commit, clones string) (string, error) {
 	switch {
-	case !hex40.MatchString(commit):
+	case !isCommit(commit):
 		return "", fmt.Errorf("%q is not the whole name of a git commit (40 hexadecimal digits): esd pins it, because branches move", commit)
 	case hasSecret(repository):
 		return "", errors.New("the address of the git repository contains a password; let git have it from a credential helper or ~/.netrc")

@@ -34,23 +34,23 @@ func cause(ctx context.Context, exit Exit, runErr error, said string) error {
 // words are how Spack 0.23 to 1.2 say what went wrong; earlier entries are the
 // more telling ones.
 var words = []struct {
-	form  *regexp.Regexp
+	form  func() *regexp.Regexp
 	cause error
 }{
 	// gcc and clang when the kernel killed what they started; Spack when its build
 	// process is gone (build_environment.py).
-	{regexp.MustCompile(`Killed signal terminated program|unable to execute command: Killed|Cannot allocate memory|virtual memory exhausted|std::bad_alloc|has stopped unexpectedly \(signal 9\)|ProcessError: .*(?:exit(?:ed with)? status|signal) (?:137|9):|(?m:^(?:.*: )?Killed$)`), ErrOutOfMemory},
-	{regexp.MustCompile(`is marked as an install failure|uninstalled dependenc|is not installed`), ErrMissingDependency},
-	{regexp.MustCompile(`FetchError|All fetchers failed|FailedDownloadError|ChecksumError|NoChecksum|sha256 checksum failed|Will not fetch`), ErrFetch},
-	{regexp.MustCompile(`UnknownPackageError|UnknownNamespaceError|Package '[^']*' not found|Unknown namespace|cannot concretize '[^']*', since '[^']*' does not exist`), ErrUnknownPackage},
-	{regexp.MustCompile(`LockTimeoutError|Timed out waiting for .* lock|is write locked by another process`), ErrStoreBusy},
-	{regexp.MustCompile(`No such environment|unsupported lockfile|InvalidDatabaseVersionError|need a newer Spack`), ErrCrashed},
+	{lazily(`Killed signal terminated program|unable to execute command: Killed|Cannot allocate memory|virtual memory exhausted|std::bad_alloc|has stopped unexpectedly \(signal 9\)|ProcessError: .*(?:exit(?:ed with)? status|signal) (?:137|9):|(?m:^(?:.*: )?Killed$)`), ErrOutOfMemory},
+	{lazily(`is marked as an install failure|uninstalled dependenc|is not installed`), ErrMissingDependency},
+	{lazily(`FetchError|All fetchers failed|FailedDownloadError|ChecksumError|NoChecksum|sha256 checksum failed|Will not fetch`), ErrFetch},
+	{lazily(`UnknownPackageError|UnknownNamespaceError|Package '[^']*' not found|Unknown namespace|cannot concretize '[^']*', since '[^']*' does not exist`), ErrUnknownPackage},
+	{lazily(`LockTimeoutError|Timed out waiting for .* lock|is write locked by another process`), ErrStoreBusy},
+	{lazily(`No such environment|unsupported lockfile|InvalidDatabaseVersionError|need a newer Spack`), ErrCrashed},
 }
 
 func causeByWords(exit Exit, said string) error {
 	text := spackErrors(said)
 	for _, w := range words {
-		if w.form.MatchString(text) {
+		if w.form().MatchString(text) {
 			return w.cause
 		}
 	}

@@ -7,7 +7,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"strings"
 )
 
@@ -110,8 +109,6 @@ func siteConfig(root string) []string {
 	return found
 }
 
-var hex40 = regexp.MustCompile(`^[0-9a-f]{40}$`)
-
 // headCommit is the commit that is checked out in root, read without git; ""
 // when that cannot be told.
 func headCommit(root string) string {
@@ -151,8 +148,13 @@ func headCommit(root string) string {
 	return ""
 }
 
+// isCommit reports whether text is the whole name of a git commit.
+func isCommit(text string) bool {
+	return len(text) == 40 && strings.Trim(text, "0123456789abcdef") == ""
+}
+
 func commitOrNothing(text string) string {
-	if hex40.MatchString(text) {
+	if isCommit(text) {
 		return text
 	}
 	return ""

@@ -38,12 +38,12 @@ type Event struct {
 }
 
 var (
-	phaseLine   = regexp.MustCompile(`^==> [^ ]+: Executing phase: '([^']*)'$`)
-	patchLine   = regexp.MustCompile(`^==> Applied patch (.+)$`)
-	fetchLine   = regexp.MustCompile(`^==> (?:Fetching|Using cached archive:|Cloning git repository:) (.+)$`)
-	startLine   = regexp.MustCompile(`^==> Installing ([^ ]+)(?: \[\d+/\d+\])?$`)
-	waitingLine = regexp.MustCompile(`^==> Waiting for ([^ ]+)`)
-	timesWord   = regexp.MustCompile(`([A-Z][A-Za-z_-]*): (?:(\d+)h )?(?:(\d+)m )?(\d+(?:\.\d+)?)s`)
+	phaseLine   = lazily(`^==> [^ ]+: Executing phase: '([^']*)'$`)
+	patchLine   = lazily(`^==> Applied patch (.+)$`)
+	fetchLine   = lazily(`^==> (?:Fetching|Using cached archive:|Cloning git repository:) (.+)$`)
+	startLine   = lazily(`^==> Installing ([^ ]+)(?: \[\d+/\d+\])?$`)
+	waitingLine = lazily(`^==> Waiting for ([^ ]+)`)
+	timesWord   = lazily(`([A-Z][A-Za-z_-]*): (?:(\d+)h )?(?:(\d+)m )?(\d+(?:\.\d+)?)s`)
 )
 
 // parseLine finds out what a line of Spack's output tells (spack/installer.py
@@ -56,7 +56,7 @@ func parseLine(line string) (Event, bool) {
 		return Event{Kind: Installed, Text: strings.TrimSpace(line[4:])}, true
 	case strings.HasPrefix(line, "  Stage: "):
 		times := map[string]time.Duration{}
-		for _, w := range timesWord.FindAllStringSubmatch(line, 64) {
+		for _, w := range timesWord().FindAllStringSubmatch(line, 64) {
 			if d, err := time.ParseDuration(unit(w[2], "h") + unit(w[3], "m") + w[4] + "s"); err == nil {
 				times[w[1]] = d
 			}
@@ -67,9 +67,9 @@ func parseLine(line string) (Event, bool) {
 	}
 	for _, l := range []struct {
 		kind EventKind
-		form *regexp.Regexp
+		form func() *regexp.Regexp
 	}{{Phase, phaseLine}, {Patched, patchLine}, {Fetching, fetchLine}, {Started, startLine}, {Waiting, waitingLine}} {
-		if m := l.form.FindStringSubmatch(line); m != nil {
+		if m := l.form().FindStringSubmatch(line); m != nil {
 			return Event{Kind: l.kind, Text: m[1]}, true
 		}
 	}

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"regexp"
 	"strconv"
 )
 
@@ -36,8 +35,8 @@ func (v Version) String() string { return v.Text }
 func (v Version) HasPackageRepositories() bool { return v.Major >= 1 }
 
 var (
-	versionLine = regexp.MustCompile(`(?m)^__version__ = "([^"\n]{1,64})"`)
-	versionText = regexp.MustCompile(`^(\d{1,4})\.(\d{1,4})(?:\.(\d{1,4}))?`)
+	versionLine = lazily(`(?m)^__version__ = "([^"\n]{1,64})"`)
+	versionText = lazily(`^(\d{1,4})\.(\d{1,4})(?:\.(\d{1,4}))?`)
 )
 
 // readVersion reads the version of the Spack in root from the file that Spack
@@ -48,7 +47,7 @@ func readVersion(root string) (Version, error) {
 	if err != nil {
 		return Version{}, fmt.Errorf("%w: %s is not the directory of a Spack: %w", ErrNotFound, root, err)
 	}
-	found := versionLine.FindSubmatch(text)
+	found := versionLine().FindSubmatch(text)
 	if found == nil {
 		return Version{}, fmt.Errorf("%w: %s does not say __version__ = \"…\"; esd needs %s or later", ErrTooOld, name, Oldest())
 	}
@@ -57,7 +56,7 @@ func readVersion(root string) (Version, error) {
 
 // ParseVersion reads a version as Spack spells it.
 func ParseVersion(text string) (Version, error) {
-	parts := versionText.FindStringSubmatch(text)
+	parts := versionText().FindStringSubmatch(text)
 	if parts == nil {
 		return Version{}, fmt.Errorf("%q is not a version of Spack", text)
 	}

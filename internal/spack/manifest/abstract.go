@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 )
 
 // abstract is an abstract spec, taken apart as far as combining specs and
@@ -40,14 +41,19 @@ type dependency struct {
 // The grammar is that of lib/spack/spack/spec_parser.py in Spack 1.x, class
 // SpecTokens.
 var (
-	namePattern     = regexp.MustCompile(`^(?:\*|[A-Za-z0-9_][A-Za-z0-9_\-.]*)`)
-	versionPattern  = regexp.MustCompile(`^@\s*(git\.[A-Za-z0-9_./\-]+(?:=[A-Za-z0-9_.\-]+)?|[A-Za-z0-9_.:\-=]+(?:\s*,\s*[A-Za-z0-9_.:\-=]+)*)`)
-	switchPattern   = regexp.MustCompile(`^(\+\+|~~|--|[+~\-])\s*([A-Za-z0-9_][A-Za-z0-9_\-.]*)`)
-	pairPattern     = regexp.MustCompile(`^([A-Za-z0-9_][A-Za-z0-9_\-.]*)(:?==?)('(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|[A-Za-z0-9_\-+*.,:=%^~/\\]+)`)
-	hashPattern     = regexp.MustCompile(`^/([A-Za-z0-9_]+)`)
-	virtualsPattern = regexp.MustCompile(`^\s*([A-Za-z0-9_][A-Za-z0-9_\-]*(?:,[A-Za-z0-9_][A-Za-z0-9_\-]*)*)=([A-Za-z0-9_])`)
-	bare            = regexp.MustCompile(`^[A-Za-z0-9,/_.\-]+$`)
+	namePattern     = lazily(`^(?:\*|[A-Za-z0-9_][A-Za-z0-9_\-.]*)`)
+	versionPattern  = lazily(`^@\s*(git\.[A-Za-z0-9_./\-]+(?:=[A-Za-z0-9_.\-]+)?|[A-Za-z0-9_.:\-=]+(?:\s*,\s*[A-Za-z0-9_.:\-=]+)*)`)
+	switchPattern   = lazily(`^(\+\+|~~|--|[+~\-])\s*([A-Za-z0-9_][A-Za-z0-9_\-.]*)`)
+	pairPattern     = lazily(`^([A-Za-z0-9_][A-Za-z0-9_\-.]*)(:?==?)('(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|[A-Za-z0-9_\-+*.,:=%^~/\\]+)`)
+	hashPattern     = lazily(`^/([A-Za-z0-9_]+)`)
+	virtualsPattern = lazily(`^\s*([A-Za-z0-9_][A-Za-z0-9_\-]*(?:,[A-Za-z0-9_][A-Za-z0-9_\-]*)*)=([A-Za-z0-9_])`)
+	bare            = lazily(`^[A-Za-z0-9,/_.\-]+$`)
 )
+
+// lazily compiles a pattern when it is first used: most runs need none.
+func lazily(pattern string) func() *regexp.Regexp {
+	return sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(pattern) })
+}
 
 // parseAbstract takes a spec apart.
 func parseAbstract(text string) (abstract, error) {
@@ -91,18 +97,18 @@ func (p *specReader) take(pattern *regexp.Regexp) []string {
 func (p *specReader) node() (node, error) {
 	var n node
 	for first := true; p.rest != "" && p.rest[0] != '^' && p.rest[0] != '%'; first = false {
-		if m := p.take(versionPattern); m != nil {
+		if m := p.take(versionPattern()); m != nil {
 			if n.version != "" {
 				return n, p.failf("it has two versions")
 			}
 			n.version = strings.Join(strings.Fields(m[1]), "")
-		} else if m := p.take(switchPattern); m != nil {
+		} else if m := p.take(switchPattern()); m != nil {
 			n.attributes = append(n.attributes, attribute{key: m[2], operator: strings.ReplaceAll(m[1], "-", "~")})
-		} else if m := p.take(pairPattern); m != nil {
+		} else if m := p.take(pairPattern()); m != nil {
 			n.attributes = append(n.attributes, attribute{m[1], m[2], unquote(m[3])})
-		} else if m := p.take(hashPattern); m != nil {
+		} else if m := p.take(hashPattern()); m != nil {
 			n.hash = m[1]
-		} else if m := p.take(namePattern); m != nil && first {
+		} else if m := p.take(namePattern()); m != nil && first {
 			n.name = strings.TrimPrefix(m[0], "*")
 		} else if m != nil {
 			return n, p.failf("%s is a second name", m[0])
@@ -129,7 +135,7 @@ func (p *specReader) dependency() (dependency, error) {
 		}
 		d.properties, p.rest = p.rest[:end+1], strings.TrimLeft(p.rest[end+1:], " \t\n")
 	}
-	if m := virtualsPattern.FindStringSubmatch(p.rest); m != nil {
+	if m := virtualsPattern().FindStringSubmatch(p.rest); m != nil {
 		d.virtuals = m[1]
 		p.rest = p.rest[len(m[0])-len(m[2]):]
 	}
@@ -213,7 +219,7 @@ func (n node) String() string {
 
 func quoted(value string) string {
 	switch {
-	case bare.MatchString(value):
+	case bare().MatchString(value):
 		return value
 	case !strings.Contains(value, "'"):
 		return "'" + value + "'"
