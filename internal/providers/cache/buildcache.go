@@ -33,10 +33,7 @@ type Buildcache struct {
 	// the signing key.
 	PassphraseVariable string `json:"passphrase_variable,omitempty"`
 	Index              bool   `json:"index,omitempty"`
-	CAFile             string `json:"ca_file,omitempty"`
-	Endpoint           string `json:"endpoint,omitempty"` // of S3
-	Region             string `json:"region,omitempty"`
-	Anonymous          bool   `json:"anonymous,omitempty"`
+	Access
 }
 
 // Remote reports whether reading the cache crosses a network.
@@ -58,7 +55,7 @@ var buildcacheSchema = &schema.Block{
   url  = "oci://registry.example.org/esd/buildcache"
   push = var.ci
 }`,
-	Attributes: []schema.Attribute{
+	Attributes: append([]schema.Attribute{
 		{Name: "url", Type: cty.String, Required: true, Check: checkBuildcacheURL,
 			Doc: "A directory (a path, relative to the module, or `file://…`), `https://…`, `s3://bucket/prefix`, `oci://registry/repository`, or `oci+http://…` for a registry without TLS."},
 		{Name: "push", Type: cty.Bool, Doc: "Whether built packages are stored here. The default is `true`, but for `http(s)://`, which is only read."},
@@ -69,11 +66,7 @@ var buildcacheSchema = &schema.Block{
 		{Name: "signing_key", Type: cty.String, Doc: "A file with the OpenPGP secret key by which what is stored here is signed."},
 		{Name: "passphrase_variable", Type: cty.String, Doc: "The name of the environment variable with the passphrase of the signing key."},
 		{Name: "index", Type: cty.Bool, Default: cty.True, Doc: "Whether the index is brought up to date after an apply stored packages."},
-		{Name: "ca_file", Type: cty.String, Doc: "A file of PEM certificates to trust beside the system's."},
-		{Name: "endpoint", Type: cty.String, Doc: "The URL of an S3 service other than Amazon's."},
-		{Name: "region", Type: cty.String, Doc: "The region of the S3 bucket."},
-		{Name: "anonymous", Type: cty.Bool, Default: cty.False, Doc: "Read S3 without credentials."},
-	},
+	}, accessAttributes()...),
 	Exports: []schema.Export{{Name: "url", Type: cty.String, Doc: "Where it is; a directory by its absolute path."}},
 }
 
@@ -87,15 +80,7 @@ func oneOf(allowed ...string) func(cty.Value) error {
 }
 
 func checkBuildcacheURL(v cty.Value) error {
-	url := v.AsString()
-	scheme, rest, found := strings.Cut(url, "://")
-	if url == "" || found && (rest == "" || !slices.Contains([]string{"file", "http", "https", "s3", "oci", "oci+http"}, scheme)) {
-		return fmt.Errorf("%q is no place for a build cache: give a directory, or a URL that begins with file://, https://, s3:// or oci://", url)
-	}
-	if host, _, _ := strings.Cut(rest, "/"); found && scheme != "file" && strings.Contains(host, "@") {
-		return fmt.Errorf("a URL must not contain a user name or a password: it would end up in plans and logs; log in with the tools of %s instead", scheme)
-	}
-	return nil
+	return checkPlace(v.AsString(), "a build cache", "file://, https://, s3:// or oci://", "file", "http", "https", "s3", "oci", "oci+http")
 }
 
 // Schema describes the block.
@@ -105,12 +90,9 @@ func (BuildcacheBlock) Schema() *schema.Block { return buildcacheSchema }
 func (BuildcacheBlock) Resolve(_ context.Context, req providers.ResolveRequest) (*providers.Object, hcl.Diagnostics) {
 	values := providers.Decode(req.Config)
 	s := Buildcache{
-		Name: req.Address.Name, URL: values.String("url"), Layout: values.String("layout"),
+		Name: req.Address.Name, URL: placeURL(req.ModuleDir, values.String("url")), Layout: values.String("layout"),
 		Signed: values.Bool("signed"), PassphraseVariable: values.String("passphrase_variable"), Index: values.Bool("index"),
-		Endpoint: values.String("endpoint"), Region: values.String("region"), Anonymous: values.Bool("anonymous"),
-	}
-	if scheme, _, found := strings.Cut(s.URL, "://"); !found || scheme == "file" {
-		s.URL = "file://" + absolute(req.ModuleDir, strings.TrimPrefix(s.URL, "file://"))
+		Access: accessOf(req.ModuleDir, values),
 	}
 	s.Push = values.Bool("push")
 	if !values.IsSet("push") {
@@ -119,10 +101,8 @@ func (BuildcacheBlock) Resolve(_ context.Context, req providers.ResolveRequest) 
 	for _, file := range values.Strings("trusted_keys") {
 		s.TrustedKeys = append(s.TrustedKeys, absolute(req.ModuleDir, file))
 	}
-	for attribute, field := range map[string]*string{"signing_key": &s.SigningKey, "ca_file": &s.CAFile} {
-		if file := values.String(attribute); file != "" {
-			*field = absolute(req.ModuleDir, file)
-		}
+	if file := values.String("signing_key"); file != "" {
+		s.SigningKey = absolute(req.ModuleDir, file)
 	}
 	var diags hcl.Diagnostics
 	if s.Signed && len(s.TrustedKeys) == 0 {

@@ -49,7 +49,10 @@ func (o *BuildcacheOpener) Open(ctx context.Context, s Buildcache) (*buildcache.
 }
 
 func (o *BuildcacheOpener) options(s Buildcache) (buildcache.Options, error) {
-	opts := buildcache.Options{Directory: filepath.Join(o.WorkDir, "indexes"), ReadOnly: !s.Push, OCI: o.OCI}
+	reach := s.Access.transport()
+	opts := buildcache.Options{
+		Directory: filepath.Join(o.WorkDir, "indexes"), ReadOnly: !s.Push, OCI: o.OCI, HTTP: reach.HTTP, S3: reach.S3,
+	}
 	if s.CAFile != "" {
 		opts.OCI.CAFile = s.CAFile
 	}

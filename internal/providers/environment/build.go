@@ -90,8 +90,8 @@ func (j *job) instance(ctx context.Context, network bool) (*command.Instance, er
 			return nil, err
 		}
 	}
-	for _, m := range j.step.Sources {
-		settings.Mirrors = append(settings.Mirrors, command.Mirror{Name: m.Name, URL: m.URL, Source: true})
+	if len(j.step.Sources) > 0 {
+		settings.Mirrors = []command.Mirror{{Name: "sources", URL: "file://" + j.sourceMirror(), Source: true}}
 	}
 	dir := filepath.Dir(j.step.Store.Root)
 	run, err := j.sandboxed(ctx, dir, network)

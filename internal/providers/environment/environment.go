@@ -43,10 +43,11 @@ type Packages struct{ *shared }
 
 // shared is what the two know together.
 type shared struct {
-	opts   Options
-	finder *finder
-	lists  sourceLists
-	pushed pushed
+	opts    Options
+	finder  *finder
+	lists   sourceLists
+	mirrors cache.SourcesOpener
+	pushed  pushed
 
 	mu    sync.Mutex
 	locks map[string]*readLock // by path

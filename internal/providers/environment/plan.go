@@ -140,9 +140,15 @@ func (p *Packages) planBuild(k *pkg, st stepSpec) providers.Step {
 }
 
 func (p *Packages) planSources(k *pkg) providers.Step {
-	return providers.Step{
+	step := providers.Step{
 		Op: OpSources, Title: "fetch sources of " + k.spec.Name + " " + k.spec.Version, Provides: []providers.Form{Sources}, Download: -1,
 	}
+	for _, s := range k.env.sources {
+		if s.Push && s.Directory() == "" {
+			step.Upload = -1
+		}
+	}
+	return step
 }
 
 // Sources is the form of a package of which all sources are in a mirror.

@@ -6,7 +6,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"hash"
 	"io"
 
 	"esd/internal/spack/transport"
@@ -76,59 +75,18 @@ func (c *Cache) ArchiveHead(ctx context.Context, e Entry, n int64) ([]byte, erro
 	return head, nil
 }
 
-// verifier passes content through and checks it against a blob.
-type verifier struct {
-	src   io.Reader
-	blob  Blob
-	where string
-	hash  hash.Hash
-	n     int64
-	err   error // what reading ended with
-}
-
-func newVerifier(src io.Reader, blob Blob, where string) *verifier {
-	return &verifier{src: src, blob: blob, where: where, hash: sha256.New()}
-}
-
-// Read implements io.Reader. The last bytes are held back when they are wrong, so that
-// nobody who knows the size takes them for good.
-func (v *verifier) Read(p []byte) (int, error) {
-	if v.err != nil {
-		return 0, v.err
-	}
-	n, err := v.src.Read(p)
-	v.n += int64(n)
-	v.hash.Write(p[:n])
-	sized := v.blob.Size >= 0
-	switch {
-	case sized && v.n > v.blob.Size:
-		v.err = v.wrong("")
-		return 0, v.err
-	case sized && v.n == v.blob.Size && n > 0, errors.Is(err, io.EOF):
-		if wrong := v.check(); wrong != nil {
-			v.err = wrong
-			return 0, wrong
+// newVerifier passes content through and checks it against a blob.
+func newVerifier(src io.Reader, blob Blob, where string) io.Reader {
+	return transport.Verify(src, blob.Size, sha256.New(), func(n int64, sum []byte) error {
+		wrong := &DigestError{Location: where, Expected: blob.SHA256, ExpectedSize: blob.Size, ActualSize: n}
+		if blob.Size >= 0 && n != blob.Size {
+			return wrong
 		}
-	}
-	v.err = err
-	return n, err
-}
-
-func (v *verifier) check() error {
-	if v.blob.Size >= 0 && v.n != v.blob.Size {
-		return v.wrong("")
-	}
-	if got := hex.EncodeToString(v.hash.Sum(nil)); got != v.blob.SHA256 {
-		return v.wrong(got)
-	}
-	return nil
-}
-
-func (v *verifier) wrong(got string) error {
-	return &DigestError{
-		Location: v.where, Expected: v.blob.SHA256, Actual: got,
-		ExpectedSize: v.blob.Size, ActualSize: v.n,
-	}
+		if wrong.Actual = hex.EncodeToString(sum); wrong.Actual != blob.SHA256 {
+			return wrong
+		}
+		return nil
+	})
 }
 
 // readCloser joins a reader with what has to be closed behind it.

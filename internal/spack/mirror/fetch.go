@@ -5,33 +5,31 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
-	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
 	"syscall"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
 	"esd/internal/oci"
+	"esd/internal/spack/transport"
 )
 
 // Options say how sources are fetched.
 type Options struct {
-	// Mirrors are asked before the sources' own URLs, the first one first.
-	Mirrors []Place
+	// Mirrors are asked before the sources' own URLs, the first one first; then those
+	// that take sources get what they lack.
+	Mirrors []*Mirror
 	// Parallel is how many are fetched at once; zero means 8.
 	Parallel int
 	// MaxSize is the size of the largest file that is accepted; zero means 32 GiB.
 	MaxSize int64
-	// Client makes the requests; nil means one that gives up on servers that do not
-	// answer.
-	Client *http.Client
-	Retry  oci.RetryPolicy // zero: [oci.DefaultRetry]
-	Clock  oci.Clock       // nil: the real one
+	// Transport says how the sources' own URLs are reached.
+	Transport transport.Options
 	// Others fetches what is no file with a digest behind a URL of this package's
 	// kinds: checkouts, mostly. It stores them in the directory at their paths.
 	// Without it they are errors.
@@ -40,12 +38,16 @@ type Options struct {
 	Events func(Event)
 }
 
-// Event says that a source is in the mirror.
+// Event says that a source is in the mirror that is filled, and in all others that take
+// sources.
 type Event struct {
 	Source Source
 	// From is where it came from, "" for what was there.
 	From  string
-	Bytes int64 // that were transferred
+	Bytes int64 // that came
+	// To are the mirrors in which it was stored, Size is how large it is.
+	To   []string
+	Size int64
 }
 
 // SourceError says why a source could not be had.
@@ -68,15 +70,19 @@ func (e *SourceError) Error() string {
 // Unwrap gives the errors of all places.
 func (e *SourceError) Unwrap() []error { return e.Tried }
 
-// Fetch brings sources into the mirror in directory dir. What is there already
-// is not fetched again, each digest is fetched once. Files appear in the mirror
-// when they are complete and verified; what was interrupted is resumed the next
-// time. Several processes may fill one mirror.
+// Fetch brings sources into the mirror in directory dir, and from there into those of
+// Mirrors that take sources. What is there already is not fetched again, each digest is
+// fetched once. Files appear in a mirror when they are complete and verified; what was
+// interrupted is resumed the next time. Several processes may fill one mirror.
 //
 // One source that cannot be had does not keep the others from being fetched;
 // the errors are joined, most of them [*SourceError].
 func Fetch(ctx context.Context, dir string, sources []Source, opts Options) error {
-	f := &fetcher{Options: opts.withDefaults(), dir: dir}
+	opts, err := opts.withDefaults()
+	if err != nil {
+		return err
+	}
+	f := &fetcher{Options: opts, dir: dir}
 	groups, others, err := f.sort(sources)
 	if err != nil {
 		return err
@@ -84,22 +90,16 @@ func Fetch(ctx context.Context, dir string, sources []Source, opts Options) erro
 	if err := os.MkdirAll(filepath.Join(dir, partsDir), 0o755); err != nil {
 		return err
 	}
-	var all errgroup.Group
-	all.SetLimit(f.Parallel)
-	for _, group := range groups {
-		all.Go(func() error {
-			err := f.group(ctx, group)
-			if err != nil && f.Others != nil && !direct(group) && !final(ctx, err) {
-				f.leave(group) // no mirror has it, and its URLs are of other kinds
-				return nil
-			}
-			f.note(err)
+	each(f, groups, func(group []Source) error {
+		err := f.group(ctx, group)
+		if err != nil && f.Others != nil && !direct(group) && !final(ctx, err) && !f.hasAll(group) {
+			f.leave(group) // no mirror has it, and its URLs are of other kinds
 			return nil
-		})
-	}
-	_ = all.Wait()
+		}
+		return err
+	})
 	if others = append(others, f.left...); len(others) > 0 && ctx.Err() == nil {
-		f.note(f.others(ctx, others))
+		f.others(ctx, others)
 	}
 	_ = os.Remove(filepath.Join(dir, partsDir)) // when nothing is left in it
 	if ctx.Err() != nil {
@@ -109,27 +109,21 @@ func Fetch(ctx context.Context, dir string, sources []Source, opts Options) erro
 	return errors.Join(f.errs...)
 }
 
-func (o Options) withDefaults() Options {
+func (o Options) withDefaults() (Options, error) {
 	o.Parallel = cmp.Or(max(o.Parallel, 0), 8)
 	o.MaxSize = cmp.Or(o.MaxSize, 32<<30)
-	if o.Client == nil {
-		o.Client = newClient()
+	if o.Transport.Clock == nil {
+		o.Transport.Clock = oci.SystemClock{}
 	}
-	if o.Retry == (oci.RetryPolicy{}) {
-		o.Retry = oci.DefaultRetry()
-	}
-	if o.Clock == nil {
-		o.Clock = oci.SystemClock{}
-	}
-	for i, m := range o.Mirrors {
-		if w, ok := m.(*Web); ok && w.Client == nil {
-			with := *w
-			with.Client = o.Client
-			o.Mirrors = slices.Clone(o.Mirrors)
-			o.Mirrors[i] = &with
+	if o.Transport.HTTP.Client == nil { // one for all URLs
+		o.Transport.HTTP.StallTimeout = cmp.Or(o.Transport.HTTP.StallTimeout, 2*time.Minute)
+		client, err := transport.NewClient(o.Transport.HTTP)
+		if err != nil {
+			return o, err
 		}
+		o.Transport.HTTP.Client = client
 	}
-	return o
+	return o, nil
 }
 
 type fetcher struct {
@@ -139,6 +133,19 @@ type fetcher struct {
 	mutex sync.Mutex // of what follows, and of calls of Events
 	errs  []error
 	left  []Source // for Others
+}
+
+// each does something with all of a list, several at once, and notes what fails.
+func each[T any](f *fetcher, list []T, do func(T) error) {
+	var all errgroup.Group
+	all.SetLimit(f.Parallel)
+	for _, one := range list {
+		all.Go(func() error {
+			f.note(do(one))
+			return nil
+		})
+	}
+	_ = all.Wait()
 }
 
 func (f *fetcher) note(err error) {
@@ -188,51 +195,25 @@ func (f *fetcher) sort(sources []Source) (groups [][]Source, others []Source, er
 
 // direct reports whether any URL is of a kind that this package speaks.
 func direct(group []Source) bool {
-	return slices.ContainsFunc(group, func(s Source) bool {
-		return slices.ContainsFunc(s.URLs, func(u string) bool {
-			return strings.HasPrefix(u, "https://") || strings.HasPrefix(u, "http://") || strings.HasPrefix(u, "file://")
-		})
-	})
+	return slices.ContainsFunc(group, func(s Source) bool { return slices.ContainsFunc(s.URLs, isDirect) })
 }
 
-// others hands on what is not in the mirrors.
-func (f *fetcher) others(ctx context.Context, sources []Source) error {
-	var missing []Source
-	for _, s := range sources {
-		if f.has(s.Path) || f.copyCheckout(ctx, s) {
-			f.tell(Event{Source: s})
-			continue
-		}
-		missing = append(missing, s)
-	}
-	if len(missing) == 0 {
-		return nil
-	}
-	if f.Others == nil {
-		var errs []error
-		for _, s := range missing {
-			errs = append(errs, &SourceError{s, []error{errors.New("it is no file with a digest, and nobody was named who fetches such")}})
-		}
-		return errors.Join(errs...)
-	}
-	if err := f.Others(ctx, f.dir, missing); err != nil {
-		return err
-	}
-	var errs []error
-	for _, s := range missing {
-		if !f.has(s.Path) {
-			errs = append(errs, &SourceError{s, []error{fs.ErrNotExist}})
-			continue
-		}
-		f.tell(Event{Source: s, From: strings.Join(s.URLs, " ")})
-	}
-	return errors.Join(errs...)
+func isDirect(address string) bool {
+	scheme, _, _ := strings.Cut(address, "://")
+	return slices.Contains([]string{"https", "http", "file", "s3"}, scheme)
 }
 
 func (f *fetcher) has(path string) bool {
-	info, err := os.Stat(filepath.Join(f.dir, filepath.FromSlash(path)))
+	info, err := os.Stat(f.local(path))
 	return err == nil && info.Mode().IsRegular()
 }
+
+func (f *fetcher) hasAll(group []Source) bool {
+	return !slices.ContainsFunc(group, func(s Source) bool { return !f.has(s.Path) })
+}
+
+// local is where a path is in the mirror that is filled.
+func (f *fetcher) local(path string) string { return filepath.Join(f.dir, filepath.FromSlash(path)) }
 
 // final reports whether trying another place, or again, makes no sense.
 func final(ctx context.Context, err error) bool {

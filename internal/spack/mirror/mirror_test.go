@@ -18,6 +18,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"esd/internal/spack/transport"
 )
 
 // archive is a source with the given content, in the place where Spack looks.
@@ -34,6 +36,24 @@ func (c *instantly) Now() time.Time { return time.Time{} }
 func (c *instantly) Sleep(ctx context.Context, _ time.Duration) error {
 	c.waits.Add(1)
 	return ctx.Err()
+}
+
+// mirrorAt is the mirror at a path or URL.
+func mirrorAt(t *testing.T, location string, push bool) *Mirror {
+	t.Helper()
+	store, err := transport.Open(location, transport.Options{Clock: &instantly{}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return New(store, push)
+}
+
+func writeFile(dir, path, text string) error {
+	name := filepath.Join(dir, path)
+	if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
+		return err
+	}
+	return os.WriteFile(name, []byte(text), 0o644)
 }
 
 func serve(t *testing.T, handler http.HandlerFunc) string {
@@ -136,7 +156,7 @@ func TestServersThatMisbehave(t *testing.T) {
 			var n atomic.Int64
 			url := serve(t, func(w http.ResponseWriter, r *http.Request) { test.handler(n.Add(1), w, r) })
 			s, dir := archive(text, ".tar.gz", url+"/zlib.tar.gz"), t.TempDir()
-			err := Fetch(t.Context(), dir, []Source{s}, Options{Clock: &instantly{}, MaxSize: 1 << 20})
+			err := Fetch(t.Context(), dir, []Source{s}, Options{Transport: transport.Options{Clock: &instantly{}}, MaxSize: 1 << 20})
 			if n.Load() != test.requests {
 				t.Errorf("%d requests, want %d", n.Load(), test.requests)
 			}
@@ -191,23 +211,20 @@ func TestMirrorsComeBeforeTheInternet(t *testing.T) {
 	full, damaged := t.TempDir(), t.TempDir()
 	s := archive(text, ".tar.gz", url+"/a")
 	for dir, data := range map[string]string{full: text, damaged: "damaged"} {
-		if err := os.MkdirAll(filepath.Dir(filepath.Join(dir, s.Path)), 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(filepath.Join(dir, s.Path), []byte(data), 0o644); err != nil {
+		if err := writeFile(dir, s.Path, data); err != nil {
 			t.Fatal(err)
 		}
 	}
-	web := &Web{Base: serve(t, http.FileServer(http.Dir(full)).ServeHTTP)}
+	web := mirrorAt(t, serve(t, http.FileServer(http.Dir(full)).ServeHTTP), false)
 	for name, test := range map[string]struct {
-		mirrors  []Place
+		mirrors  []*Mirror
 		requests int64
 	}{
-		"a directory":                           {[]Place{Dir(full)}, 0},
-		"a web server":                          {[]Place{web}, 0},
-		"one without the file, and one with it": {[]Place{Dir(t.TempDir()), web}, 0},
-		"one with a damaged file, and one more": {[]Place{Dir(damaged), Dir(full)}, 0},
-		"one that has it not":                   {[]Place{Dir(t.TempDir())}, 1},
+		"a directory":                           {[]*Mirror{mirrorAt(t, full, false)}, 0},
+		"a web server":                          {[]*Mirror{web}, 0},
+		"one without the file, and one with it": {[]*Mirror{mirrorAt(t, t.TempDir(), false), web}, 0},
+		"one with a damaged file, and one more": {[]*Mirror{mirrorAt(t, damaged, false), mirrorAt(t, full, false)}, 0},
+		"one that has it not":                   {[]*Mirror{mirrorAt(t, t.TempDir(), false)}, 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			n.Store(0)
@@ -264,7 +281,7 @@ func TestOneSourceThatFailsDoesNotKeepOthersAway(t *testing.T) {
 	dir, good, bad := t.TempDir(), archive(text, ".tar.gz", url+"/yes"), archive("other", ".tar.gz", url+"/no", "ftp://127.0.0.1/no")
 	err := Fetch(t.Context(), dir, []Source{bad, good}, Options{})
 	var failed *SourceError
-	if !errors.As(err, &failed) || failed.Source.Digest != bad.Digest || !errors.Is(err, fs.ErrNotExist) {
+	if !errors.As(err, &failed) || failed.Source.Digest != bad.Digest || !errors.Is(err, transport.ErrNotFound) {
 		t.Errorf("error is %v", err)
 	}
 	if content(t, dir, good) != text {
@@ -282,8 +299,7 @@ func TestCheckoutsAreLeftToOthers(t *testing.T) {
 	asked := 0
 	opts := Options{Others: func(_ context.Context, dir string, sources []Source) error {
 		asked += len(sources)
-		f := &fetcher{dir: dir}
-		return f.store(strings.NewReader("packed"), sources[0].Path)
+		return writeFile(dir, sources[0].Path, "packed")
 	}}
 	for range 2 {
 		if err := Fetch(t.Context(), dir, []Source{s}, opts); err != nil {
@@ -294,20 +310,19 @@ func TestCheckoutsAreLeftToOthers(t *testing.T) {
 		t.Errorf("asked for %d", asked)
 	}
 	second := t.TempDir()
-	if err := Fetch(t.Context(), second, []Source{s}, Options{Mirrors: []Place{Dir(dir)}}); err != nil || content(t, second, s) != "packed" {
+	if err := Fetch(t.Context(), second, []Source{s}, Options{Mirrors: []*Mirror{mirrorAt(t, dir, false)}}); err != nil || content(t, second, s) != "packed" {
 		t.Errorf("from another mirror: %v", err)
 	}
 }
 
 func TestWhatNoMirrorHasAndNoURLGivesIsLeftToOthers(t *testing.T) {
 	t.Parallel()
-	for name, mirrors := range map[string][]Place{"without a mirror": nil, "with a mirror": {Dir(t.TempDir())}} {
+	for name, mirrors := range map[string][]*Mirror{"without a mirror": nil, "with a mirror": {mirrorAt(t, t.TempDir(), false)}} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			dir, s := t.TempDir(), archive(text, ".tar.gz", "ftp://127.0.0.1/a.tar.gz")
 			opts := Options{Mirrors: mirrors, Others: func(_ context.Context, dir string, sources []Source) error {
-				f := &fetcher{dir: dir}
-				return f.store(strings.NewReader(text), sources[0].Path)
+				return writeFile(dir, sources[0].Path, text)
 			}}
 			if err := Fetch(t.Context(), dir, []Source{s}, opts); err != nil || content(t, dir, s) != text {
 				t.Errorf("error is %v", err)
@@ -338,11 +353,8 @@ func TestSourcesThatLeadOutsideAreRefused(t *testing.T) {
 func TestPasswordsAreNotShown(t *testing.T) {
 	t.Parallel()
 	s := archive(text, "", "http://user:geheim@127.0.0.1:1/file?token=geheim")
-	err := Fetch(t.Context(), t.TempDir(), []Source{s}, Options{Clock: &instantly{}})
+	err := Fetch(t.Context(), t.TempDir(), []Source{s}, Options{Transport: transport.Options{Clock: &instantly{}}})
 	if err == nil || strings.Contains(err.Error(), "geheim") {
-		t.Errorf("error is %v", err)
-	}
-	if _, err := OpenPlace("s3://key:geheim@bucket", nil); err == nil || strings.Contains(err.Error(), "geheim") {
 		t.Errorf("error is %v", err)
 	}
 }

@@ -245,7 +245,9 @@ func (t *httpBackend) get(ctx context.Context, name string, opts GetOptions) (*O
 			err = fmt.Errorf("%w: the server sent another range than asked for", ErrInvalid)
 		}
 	} else if opts.Offset > 0 { // a server without ranges
-		_, err = io.CopyN(io.Discard, resp.Body, opts.Offset)
+		if _, err = io.CopyN(io.Discard, resp.Body, opts.Offset); errors.Is(err, io.EOF) {
+			err = ErrRange // not cut, but at its end
+		}
 	}
 	if err != nil {
 		resp.Body.Close()
