@@ -51,6 +51,7 @@ func TestScripts(t *testing.T) {
 			"snapshot":  snapshot,
 			"json":      jsonDocument,
 			"jsonlines": jsonLines,
+			"spacklock": writeSpackLock, "buildcache": fillBuildcache,
 		},
 		Condition: func(cond string) (bool, error) {
 			if cond == "root" {

@@ -28,14 +28,14 @@ type CacheChecked struct {
 type cacheAdvice struct{ kind, means, advice string }
 
 var cacheAdvices = []cacheAdvice{
-	{"unreadable", "entries that cannot be used", "Copy them again from a cache that has them sound, or delete them: `esd cache delete CACHE /HASH`."},
-	{"archive-missing", "entries whose archive is missing", "Copy them again from a cache that has them (`esd cache copy OTHER CACHE /HASH`), or delete them and build again."},
-	{"archive-wrong", "entries whose archive is not what the entry says", "Replace them: `esd cache copy --force OTHER CACHE /HASH`, or delete them and build again."},
-	{"spec-wrong", "entries whose spec is missing, or is about another package", "Replace them: `esd cache copy --force OTHER CACHE /HASH`, or delete them and build again."},
-	{"dependency-missing", "packages that need to link or to run what the cache does not have", "Copy what is missing from a cache that has it, or delete what needs it."},
-	{"absent", "packages of an environment that are not in the cache", "Build them with `esd apply`, or copy them from a cache that has them."},
-	{"not-in-index", "packages that the index does not list", "Spack finds them only by their hash: `esd cache update-index CACHE`."},
-	{"not-there", "packages that the index lists, and that are not there", "Spack fails where it meets them: `esd cache update-index CACHE`."},
+	{"unreadable", "Entries that cannot be used", "Copy them again from a cache that has them sound, or delete them: `esd cache delete CACHE /HASH`."},
+	{"archive-missing", "Entries without their archive", "Copy them again from a cache that has them (`esd cache copy OTHER CACHE /HASH`), or delete them and build again."},
+	{"archive-wrong", "Archives that are not what their entries say", "Replace them: `esd cache copy --force OTHER CACHE /HASH`, or delete them and build again."},
+	{"spec-wrong", "Specs that are missing or wrong", "Replace them: `esd cache copy --force OTHER CACHE /HASH`, or delete them and build again."},
+	{"dependency-missing", "Needed to link or to run, and not in the cache", "Copy what is missing from a cache that has it, or delete what needs it."},
+	{"absent", "Of the environment, and not in the cache", "Build them with `esd apply`, or copy them from a cache that has them."},
+	{"not-in-index", "Not listed by the index", "Spack finds them only by their hash: `esd cache update-index CACHE`."},
+	{"not-there", "Listed by the index, and not there", "Spack fails where it meets them: `esd cache update-index CACHE`."},
 }
 
 // CacheCheck writes what was found, by kinds, with what to do about each.
@@ -71,7 +71,7 @@ func (p *printer) cacheFindings(a cacheAdvice, list []CacheFinding, cache string
 	if len(list) == 0 {
 		return
 	}
-	p.line(p.paint(bold, Number(len(list))+" "+a.means))
+	p.line(p.paint(bold, p.clean(a.means)+" ("+Number(len(list))+")"))
 	for i, f := range list {
 		if i == maxListed && len(list) > maxListed+1 {
 			p.line("    ", p.pick("... ", "… "), "and ", Number(len(list)-i), " more (all with --format=json)")

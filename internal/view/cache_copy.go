@@ -134,7 +134,7 @@ func CacheCopy(w io.Writer, c CacheCopied, o Options) error {
 		text += "; " + Number(len(c.Failed)) + " could not be copied"
 	}
 	if c.Indexed {
-		text += "; its index is up to date"
+		text += "; the index is up to date"
 	}
 	p.wrapped("", text+".")
 	for _, f := range c.Failed {
@@ -144,8 +144,12 @@ func CacheCopy(w io.Writer, c CacheCopied, o Options) error {
 		p.wrapped(p.paint(yellow, "Not copied: "), "the source does not have "+someOf(c.Lacking, maxListed)+". What needs it will not install from the copy alone.")
 	}
 	if c.Unsigned > 0 {
+		advice := "With --signing-key FILE the copies are signed."
+		if strings.HasPrefix(c.To, "oci://") {
+			advice = "In registries Spack has none."
+		}
 		p.wrapped(p.paint(yellow, "Not signed: "), "the signatures of "+Plural(c.Unsigned, "package")+
-			" were left behind; they are over texts that the destination does not have. With --signing-key FILE the copies are signed.")
+			" were left behind: they are over texts that only caches of the same layout have. "+advice)
 	}
 	return p.flush()
 }

@@ -57,7 +57,7 @@ func CacheIndex(w io.Writer, c CacheIndexed, o Options) error {
 	p := newPrinter(w, o)
 	text := "The index of " + c.Location + " lists " + Plural(c.Packages, "package") + " now"
 	if c.Read > 0 {
-		text += "; " + Number(c.Read) + isWere(c.Read) + " not in it before"
+		text += "; the specs of " + Number(c.Read) + " were read for it"
 	}
 	p.wrapped("", text+".")
 	for _, f := range c.Left {

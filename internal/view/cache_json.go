@@ -30,21 +30,13 @@ func jsonPackage(c CachePackage) jsonCachePackage {
 	return out
 }
 
-func jsonPackages(list []CachePackage) []jsonCachePackage {
-	out := make([]jsonCachePackage, len(list))
-	for i, c := range list {
-		out[i] = jsonPackage(c)
-	}
-	return out
-}
-
 // CacheListJSON writes a listing for programs.
 func CacheListJSON(w io.Writer, l CacheListing) error {
 	d := newDocument(w)
 	d.member("format_version", FormatVersion)
 	d.member("location", l.Location)
 	d.member("layout", l.Layout)
-	d.member("packages", jsonPackages(l.Packages))
+	d.list("packages", len(l.Packages), func(i int) any { return jsonPackage(l.Packages[i]) })
 	if len(l.Absent) > 0 {
 		d.member("absent", l.Absent)
 	}
@@ -73,28 +65,29 @@ type jsonCacheDependency struct {
 	Path    string   `json:"path,omitempty"`
 }
 
+func jsonDetails(d CacheDetails) jsonCacheDetails {
+	out := jsonCacheDetails{
+		jsonCachePackage: jsonPackage(d.CachePackage), SpecSHA256: d.SpecSHA256, Prefix: d.Prefix, Padded: d.Padded,
+		TarSize: d.TarSize, EntryURL: d.EntryURL, ArchiveURL: d.ArchiveURL, Needs: d.Needs, Lacks: d.Lacks,
+		Dependencies: make([]jsonCacheDependency, len(d.Dependencies)),
+	}
+	for i, dep := range d.Dependencies {
+		out.Dependencies[i] = jsonCacheDependency(dep)
+	}
+	return out
+}
+
 // CacheShowJSON writes all that is known of packages for programs.
 func CacheShowJSON(w io.Writer, l CacheListing, list []CacheDetails) error {
-	packages := make([]jsonCacheDetails, len(list))
-	for i, d := range list {
-		packages[i] = jsonCacheDetails{
-			jsonCachePackage: jsonPackage(d.CachePackage), SpecSHA256: d.SpecSHA256, Prefix: d.Prefix, Padded: d.Padded,
-			TarSize: d.TarSize, EntryURL: d.EntryURL, ArchiveURL: d.ArchiveURL, Needs: d.Needs, Lacks: d.Lacks,
-			Dependencies: make([]jsonCacheDependency, len(d.Dependencies)),
-		}
-		for k, dep := range d.Dependencies {
-			packages[i].Dependencies[k] = jsonCacheDependency(dep)
-		}
-	}
-	doc := newDocument(w)
-	doc.member("format_version", FormatVersion)
-	doc.member("location", l.Location)
-	doc.member("layout", l.Layout)
-	doc.member("packages", packages)
+	d := newDocument(w)
+	d.member("format_version", FormatVersion)
+	d.member("location", l.Location)
+	d.member("layout", l.Layout)
+	d.list("packages", len(list), func(i int) any { return jsonDetails(list[i]) })
 	if len(l.Absent) > 0 {
-		doc.member("absent", l.Absent)
+		d.member("absent", l.Absent)
 	}
-	return doc.close()
+	return d.close()
 }
 
 type jsonCacheFinding struct {
@@ -107,14 +100,6 @@ type jsonCacheFinding struct {
 	Detail    string `json:"detail,omitempty"`
 }
 
-func jsonFindings(list []CacheFinding) []jsonCacheFinding {
-	out := make([]jsonCacheFinding, len(list))
-	for i, f := range list {
-		out[i] = jsonCacheFinding(f)
-	}
-	return out
-}
-
 // CacheCheckJSON writes what a check found for programs.
 func CacheCheckJSON(w io.Writer, c CacheChecked) error {
 	d := newDocument(w)
@@ -124,6 +109,6 @@ func CacheCheckJSON(w io.Writer, c CacheChecked) error {
 	d.member("packages", c.Packages)
 	d.member("archives", c.Archives)
 	d.member("sound", len(c.Findings) == 0)
-	d.member("findings", jsonFindings(c.Findings))
+	d.list("findings", len(c.Findings), func(i int) any { return jsonCacheFinding(c.Findings[i]) })
 	return d.close()
 }

@@ -2,6 +2,7 @@ package view
 
 import (
 	"io"
+	"slices"
 	"strings"
 )
 
@@ -39,24 +40,30 @@ type cacheColumn struct {
 	right bool // numbers are aligned at their end
 	of    func(CachePackage) string
 	// alike tells that on a terminal the column goes into the last line where all
-	// packages have the same.
-	alike bool
+	// packages have the same, and alikeText what is said then: for, with.
+	alike     bool
+	alikeText string
+	faint     bool // it is not what one looks for first
 }
 
-// columnSigned is told of in words of its own where it is the same for all.
-const columnSigned = "SIGNED"
+// The columns that are not always written as they are: one is told of in words of
+// its own where it is the same for all, the other stands below where it is long.
+const (
+	columnSigned = "SIGNED"
+	columnWhat   = "VARIANTS"
+)
 
 // cacheColumns are all columns, in their order.
 func cacheColumns() []cacheColumn {
 	return []cacheColumn{
 		{name: "NAME", of: func(c CachePackage) string { return c.Name }},
 		{name: "VERSION", of: func(c CachePackage) string { return c.Version }},
-		{name: "HASH", of: func(c CachePackage) string { return short(c.Hash) }},
-		{name: "TARGET", of: func(c CachePackage) string { return orDash(c.Target) }, alike: true},
-		{name: "COMPILER", of: func(c CachePackage) string { return orDash(c.Compiler) }, alike: true},
+		{name: "HASH", of: func(c CachePackage) string { return short(c.Hash) }, faint: true},
+		{name: "TARGET", of: func(c CachePackage) string { return orDash(c.Target) }, alike: true, alikeText: "for"},
+		{name: "COMPILER", of: func(c CachePackage) string { return orDash(c.Compiler) }, alike: true, alikeText: "with"},
 		{name: "SIZE", of: func(c CachePackage) string { return sizeOf(c.Size) }, right: true},
 		{name: columnSigned, of: signedOf, alike: true},
-		{name: "VARIANTS", of: whatOf},
+		{name: columnWhat, of: whatOf, faint: true},
 	}
 }
 
@@ -121,11 +128,11 @@ func foldColumns(columns []cacheColumn, packages []CachePackage) (rest []cacheCo
 			rest = append(rest, c)
 			continue
 		}
-		value := c.of(packages[0])
+		value := c.of(packages[slices.IndexFunc(packages, func(p CachePackage) bool { return p.Problem == "" })])
 		switch {
 		case c.name != columnSigned:
 			if value != "-" {
-				alike = append(alike, "all "+strings.ToLower(c.name)+" "+value)
+				alike = append(alike, "all "+c.alikeText+" "+value)
 			}
 		case value == "no":
 			alike = append(alike, "none signed")
@@ -138,13 +145,19 @@ func foldColumns(columns []cacheColumn, packages []CachePackage) (rest []cacheCo
 	return rest, alike
 }
 
+// allAlike reports whether a column is the same for all packages that can be used.
 func allAlike(c cacheColumn, packages []CachePackage) bool {
-	for _, p := range packages[1:] {
-		if c.of(p) != c.of(packages[0]) {
+	value, known := "", false
+	for _, p := range packages {
+		if p.Problem != "" {
+			continue
+		}
+		if known && c.of(p) != value {
 			return false
 		}
+		value, known = c.of(p), true
 	}
-	return true
+	return known
 }
 
 // cacheTable writes packages in columns. The last one gets the room that is
@@ -163,6 +176,9 @@ func (p *printer) cacheTable(columns []cacheColumn, packages []CachePackage) {
 	if p.Width > 0 {
 		widths[0] = min(widths[0], max(p.Width/3, 12))
 		widths[1] = min(widths[1], max(p.Width/5, 8))
+		if last := len(columns) - 1; columns[last].name == columnWhat && p.Width-sum(widths[:last])-2*last < len(columnWhat) {
+			columns = columns[:last] // what is left of it tells nothing
+		}
 	}
 	p.cacheRow(columns, widths, bold, func(c cacheColumn) string { return c.name })
 	for _, k := range packages {
@@ -170,28 +186,51 @@ func (p *printer) cacheTable(columns []cacheColumn, packages []CachePackage) {
 		if k.Problem != "" {
 			colour = red
 		}
-		p.cacheRow(columns, widths, colour, func(c cacheColumn) string { return p.clean(c.of(k)) })
+		below := p.Width > 0 && k.Problem != ""
+		p.cacheRow(columns, widths, colour, func(c cacheColumn) string {
+			if below && c.name == columnWhat {
+				return ""
+			}
+			return p.clean(c.of(k))
+		})
+		if below {
+			p.wrapped("  "+p.paint(red, p.pick("x", "✗"))+" ", k.Problem)
+		}
 	}
 }
 
-func (p *printer) cacheRow(columns []cacheColumn, widths []int, colour color, text func(cacheColumn) string) {
-	var b strings.Builder
-	for i, c := range columns {
-		cell := text(c)
-		if i == len(columns)-1 {
-			if p.Width > 0 {
-				cell = p.cut(cell, max(p.Width-displayWidth(b.String()), 1))
-			}
-			b.WriteString(cell)
-			continue
-		}
-		cell = p.cutMiddle(cell, widths[i])
-		if c.right {
-			cell = strings.Repeat(" ", max(widths[i]-displayWidth(cell), 0)) + cell
-		}
-		b.WriteString(pad(cell, widths[i]) + "  ")
+func sum(list []int) int {
+	n := 0
+	for _, v := range list {
+		n += v
 	}
-	p.line(p.paint(colour, strings.TrimRight(b.String(), " ")))
+	return n
+}
+
+func (p *printer) cacheRow(columns []cacheColumn, widths []int, colour color, text func(cacheColumn) string) {
+	at, written := 0, 0 // columns of the terminal: where the cell begins, and where the text ends
+	for i, c := range columns {
+		cell, width := text(c), widths[i]
+		if i == len(columns)-1 && p.Width > 0 {
+			width = max(p.Width-at, 1)
+			cell = p.cut(cell, width)
+		}
+		cell = p.cutMiddle(cell, width)
+		start := at
+		if c.right {
+			start += max(width-displayWidth(cell), 0)
+		}
+		if cell != "" {
+			paint := colour
+			if c.faint && colour == plain {
+				paint = dim
+			}
+			p.print(strings.Repeat(" ", start-written), p.paint(paint, cell))
+			written = start + displayWidth(cell)
+		}
+		at += width + 2
+	}
+	p.line()
 }
 
 // cacheFooter is the last line: how much there is, and what is the same for all.
@@ -209,16 +248,17 @@ func (p *printer) cacheFooter(l CacheListing, alike []string) error {
 	if sized {
 		text += ", " + Bytes(bytes)
 	}
-	if len(alike) > 0 {
-		text += ", " + strings.Join(alike, ", ")
-	}
+	text += " in " + l.Location + " (" + l.Layout + ")"
 	if unusable > 0 {
-		text += ", " + Number(unusable) + " unusable"
+		alike = append(alike, Number(unusable)+" unusable")
+	}
+	if len(alike) > 0 {
+		text += ": " + strings.Join(alike, ", ")
 	}
 	if len(l.Packages) > 0 {
 		p.line()
 	}
-	p.wrapped("", text+" in "+l.Location+" ("+l.Layout+")")
+	p.wrapped("", text)
 	p.cacheAbsent(l.Absent)
 	return p.flush()
 }
@@ -242,7 +282,11 @@ func someOf(list []string, most int) string {
 func CacheListLong(w io.Writer, l CacheListing, o Options) error {
 	p := newPrinter(w, o)
 	for _, k := range l.Packages {
-		p.line(p.paint(bold, p.clean(k.Name+"@"+k.Version)), "  /", p.clean(k.Hash), "  ", sizeOf(k.Size), "  ", p.clean(signedPhrase(k)))
+		about := sizeOf(k.Size) + "  " + signedPhrase(k)
+		if k.Problem != "" {
+			about = ""
+		}
+		p.line(strings.TrimRight(p.paint(bold, p.clean(k.Name+"@"+k.Version+"/"+k.Hash))+"  "+p.clean(about), " "))
 		if k.Problem != "" {
 			p.wrapped("    "+p.paint(red, "unusable: "), k.Problem)
 		}
@@ -262,8 +306,6 @@ func signedPhrase(c CachePackage) string {
 		return "not signed"
 	case "yes":
 		return "signed"
-	case "?":
-		return ""
 	default:
 		return "signed by " + s
 	}

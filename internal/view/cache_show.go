@@ -3,7 +3,6 @@ package view
 import (
 	"fmt"
 	"io"
-	"regexp"
 	"strings"
 )
 
@@ -87,17 +86,35 @@ func (d CacheDetails) archive() string {
 // long one may be that the package is installed at.
 func (d CacheDetails) builtAt() string {
 	switch {
+	case d.Problem != "":
+		return ""
 	case d.Prefix == "":
 		return "not known"
 	case d.Padded:
-		return padding.ReplaceAllString(d.Prefix, "/...") + fmt.Sprintf(" (padded to %d characters)", len(d.Prefix))
+		return unpadded(d.Prefix) + fmt.Sprintf(" (padded to %d characters)", len(d.Prefix))
 	}
 	return d.Prefix + fmt.Sprintf(" (%d characters, not padded)", len(d.Prefix))
 }
 
-// padding are the directories by which Spack makes paths longer; the last one may
-// be cut short.
-var padding = regexp.MustCompile(`(?:/__spack_path_[a-z_]*)+`)
+// unpadded puts dots in the place of the directories by which Spack makes paths
+// longer; the last of them may be cut short.
+func unpadded(prefix string) string {
+	const padding = "__spack_path_placeholder__"
+	var kept []string
+	inside := false
+	for dir := range strings.SplitSeq(prefix, "/") {
+		switch {
+		case dir == padding && !inside:
+			inside = true
+			kept = append(kept, "...")
+		case inside && dir != "" && strings.HasPrefix(padding, dir):
+		default:
+			inside = false
+			kept = append(kept, dir)
+		}
+	}
+	return strings.Join(kept, "/")
+}
 
 func (d CacheDetails) signature() string {
 	switch {
@@ -115,15 +132,20 @@ func (d CacheDetails) signature() string {
 func (p *printer) cacheDependencies(d CacheDetails) {
 	run, build := splitDependencies(d.Dependencies)
 	for _, part := range []struct {
-		title string
-		list  []CacheDependency
-	}{{"needs to link and to run", run}, {"needs to be built only", build}} {
+		title   string
+		list    []CacheDependency
+		missing string // the sign of what is missing: no harm where only a build needs it
+	}{{"needs to link and to run", run, p.paint(red, p.pick("x", "✗"))}, {"needs to be built only", build, p.paint(dim, "-")}} {
 		if len(part.list) == 0 {
 			continue
 		}
 		p.line("  ", p.paint(dim, part.title))
+		width := 0
 		for _, dep := range part.list {
-			p.cacheDependency(dep)
+			width = max(width, displayWidth(p.clean(dep.id())))
+		}
+		for _, dep := range part.list {
+			p.cacheDependency(dep, part.missing, width)
 		}
 	}
 	switch {
@@ -131,7 +153,7 @@ func (p *printer) cacheDependencies(d CacheDetails) {
 		p.wrapped("  "+p.paint(red, p.pick("x ", "✗ ")), "the cache lacks "+Plural(len(d.Lacks), "package")+" of the "+
 			Number(d.Needs)+" that it needs to link and to run: "+someOf(d.Lacks, maxListed))
 	case d.Needs > 0:
-		p.line("  ", p.paint(green, p.pick("+ ", "✓ ")), "the cache has all ", Number(d.Needs), " that it needs to link and to run")
+		p.line("  ", p.paint(green, p.pick("+ ", "✓ ")), "the cache has all that it needs to link and to run: ", Plural(d.Needs, "package"))
 	}
 }
 
@@ -147,17 +169,21 @@ func splitDependencies(list []CacheDependency) (run, build []CacheDependency) {
 	return run, build
 }
 
-func (p *printer) cacheDependency(d CacheDependency) {
+func (d CacheDependency) id() string {
+	return CachePackage{Name: d.Name, Version: d.Version, Hash: d.Hash}.id()
+}
+
+func (p *printer) cacheDependency(d CacheDependency, missing string, width int) {
 	sign, note := p.paint(green, p.pick("+", "✓")), ""
 	switch d.State {
 	case "missing":
-		sign, note = p.paint(red, p.pick("x", "✗")), "not in the cache"
+		sign, note = missing, "not in the cache"
 	case "external":
 		sign, note = p.paint(dim, "-"), "external, "+d.Path
 	}
-	text := d.Name + "@" + d.Version + "/" + short(d.Hash) + "  " + strings.Join(d.Types, ",")
+	types := strings.Join(d.Types, ",")
 	if note != "" {
-		text += "  " + note
+		types = pad(types, len("build,link,run")) + "  "
 	}
-	p.wrapped("    "+sign+" ", text)
+	p.wrapped("    "+sign+" "+pad(p.clean(d.id()), width)+"  "+p.paint(dim, types), note)
 }

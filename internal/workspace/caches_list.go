@@ -99,7 +99,7 @@ func (b *Buildcache) Show(ctx context.Context, q CacheQuery) ([]CacheDetails, []
 		asked = append(asked, s)
 	}
 	slices.SortFunc(asked, func(x, y *spack.Spec) int { return cmp.Compare(x.Hash, y.Hash) })
-	there, err := b.cache.Lookup(ctx, asked, buildcache.LookupOptions{Specs: c.specs})
+	there, err := b.cache.Lookup(ctx, asked, buildcache.LookupOptions{Specs: c.specs, Verify: true})
 	if err != nil {
 		return nil, nil, err
 	}

@@ -193,16 +193,16 @@ func noQuarantine(environments string) error {
 }
 
 func (p *promoter) unknown(t addr.Target) error {
+	if t.Address.Package != "" {
+		return fmt.Errorf("%s is one package: targets and environments are promoted, as checks are of these", t)
+	}
 	var known []string
 	for _, o := range p.resolved.Objects {
-		if isTarget(o) || o.Kind == environment.Kind {
-			if t.Matches(o.Address) {
-				return fmt.Errorf("%s is one package: promoted are targets and environments, of which checks tell", t)
-			}
-			known = append(known, o.Address.String())
-		}
 		if t.Matches(o.Address) {
 			return fmt.Errorf("%s is neither a target nor an environment", t)
+		}
+		if isTarget(o) || o.Kind == environment.Kind {
+			known = append(known, o.Address.String())
 		}
 	}
 	return unknownAddress(t.String(), known)
