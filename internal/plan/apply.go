@@ -129,7 +129,7 @@ func (p *planner) pass(roots []int) ([]decision, []int, error) {
 // waitForDependencies lets the first steps of an object that is made wait for
 // those dependencies that its provider does not ask for by itself.
 func (p *planner) waitForDependencies(i int, d *decision) {
-	if d.action == Fetch || d.action == Adopt {
+	if d.action == Fetch || d.action == Push || d.action == Adopt {
 		return // it was made already
 	}
 	o := p.objects[i]
@@ -196,13 +196,18 @@ func (p *planner) decide(i int, demand []providers.Form, d *decision) error {
 
 // packageAction names the work on a package by its heaviest step.
 func packageAction(steps []providers.Step) Action {
-	action := Adopt // it only goes to another cache
+	action := Adopt
 	for _, s := range steps {
-		switch s.Op {
-		case string(Build):
+		switch Action(s.Op) {
+		case Build:
 			return Build
-		case string(Fetch):
+		case Fetch:
 			action = Fetch
+		case Push:
+			if action == Adopt {
+				action = Push
+			}
+		default:
 		}
 	}
 	return action
@@ -278,6 +283,7 @@ func (p *planner) collect(out *Plan, decisions []decision) {
 			continue
 		}
 		o := p.objects[i]
+		p.demands(out, i, d)
 		if d.action == NoOp || d.action == Adopt && isPackage(p.provider[i]) {
 			if isPackage(p.provider[i]) {
 				out.Summary.Reused++
@@ -309,7 +315,7 @@ func (p *planner) change(i int, d *decision) Change {
 	o := p.objects[i]
 	c := Change{
 		Address: o.Address.String(), Kind: o.Kind, Title: o.Title, Action: d.action, Reason: d.reason, Drift: d.drift,
-		Key: o.Key, Record: recordOf(o),
+		Key: o.Key, Asked: o.Asked, Record: recordOf(o),
 	}
 	if d.neededBy >= 0 {
 		c.NeededBy = p.objects[d.neededBy].Address.String()
@@ -326,7 +332,7 @@ func (p *planner) change(i int, d *decision) Change {
 		c.Action, c.Reason = Refresh, "prevent_destroy changed"
 		c.Record.Attributes = maps.Clone(p.recorded[i].Attributes)
 	}
-	if d.action == Adopt {
+	if d.action == Adopt || d.action == Push {
 		c.Record.Attributes = maps.Clone(p.observed[o.Address].Attributes)
 	}
 	c.Attributes, c.Unknown = attributesOf(o)

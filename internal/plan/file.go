@@ -178,7 +178,7 @@ func (c *Change) problem() string {
 	switch c.Action {
 	case Remove, Forget, Move:
 		return ""
-	case Build, Fetch, Create, Update, Adopt, Refresh:
+	case Build, Fetch, Push, Create, Update, Adopt, Refresh:
 	default:
 		return fmt.Sprintf("%q is no action", c.Action)
 	}

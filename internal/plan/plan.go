@@ -39,6 +39,7 @@ type Action string
 const (
 	Build   Action = "build"   // a package is made from its sources
 	Fetch   Action = "fetch"   // a package is taken from a cache
+	Push    Action = "push"    // a package that exists goes to a cache that lacks it
 	Create  Action = "create"  // a target does not exist yet
 	Update  Action = "update"  // a target exists and differs
 	Remove  Action = "destroy" // what exists is removed
@@ -74,6 +75,9 @@ type Plan struct {
 	// Kept are the objects that are needed and stay as they are, if the
 	// request asked for them. They are no part of a saved plan.
 	Kept []Kept `json:"-"`
+	// Demands tell who needs what in which form, if the request asked for them.
+	// They are no part of a saved plan.
+	Demands []Demand `json:"-"`
 }
 
 // ConfigID identifies a configuration by what it means: a comment or a moved
@@ -125,6 +129,9 @@ type Change struct {
 	// Cause is the address of the object whose change is the reason, if one
 	// is.
 	Cause string `json:"cause,omitempty"`
+	// Asked tells that a package was asked for by itself, not only because
+	// others need it.
+	Asked bool `json:"asked,omitempty"`
 	// NeededBy is an object that needs this one, for a package.
 	NeededBy string `json:"needed_by,omitempty"`
 	// Drift tells that what exists is not what was recorded.
@@ -197,7 +204,9 @@ type Summary struct {
 	Fetch int `json:"fetch"`
 	// Reused is the number of packages that are in a cache already, those among
 	// them that are recorded for the first time (adopted) too.
-	Reused  int `json:"reused"`
+	Reused int `json:"reused"`
+	// Push is the number of packages that a cache has and another one gets.
+	Push    int `json:"push,omitempty"`
 	Create  int `json:"create"`
 	Update  int `json:"update"`
 	Destroy int `json:"destroy"`

@@ -301,6 +301,8 @@ func (s *Summary) count(action Action) {
 		s.Build++
 	case Fetch:
 		s.Fetch++
+	case Push:
+		s.Push++
 	case Create:
 		s.Create++
 	case Update:

@@ -35,7 +35,7 @@ type Request struct {
 	// CPUs and Memory are what the run may use, for the forecast.
 	CPUs   int
 	Memory int64
-	// Explain asks for [Plan.Kept] too.
+	// Explain asks for [Plan.Kept] and [Plan.Demands] too.
 	Explain bool
 }
 

@@ -223,6 +223,9 @@ type Object struct {
 	Unlocked string
 	// Pins lists everything mutable that the object names, pinned or not.
 	Pins []Pin
+	// Asked tells of a part that it was asked for by itself, not only because
+	// other parts need it.
+	Asked bool
 	// Parts are objects that this one brings along, dependencies first: the
 	// concrete packages of an environment. They are planned like any other and
 	// stand before it.

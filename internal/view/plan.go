@@ -10,8 +10,6 @@ import (
 
 // Limits of what is listed of a plan on a terminal. Targets are always listed.
 const (
-	maxBuilds    = 40 // packages to build
-	maxPackages  = 10 // packages with another action, of each
 	maxCauses    = 3  // causes beside the reason
 	maxAddress   = 48 // columns for addresses
 	maxValue     = 160
@@ -21,7 +19,7 @@ const (
 // Plan writes a plan for people: what changes and why, a summary line of a
 // fixed shape, a forecast. Equal plans give equal bytes.
 func Plan(w io.Writer, p *plan.Plan, o Options) error {
-	v := planView{newPrinter(w, o), p}
+	v := planView{newPrinter(w, o), p, usersOf(p)}
 	if p.Empty() {
 		v.line(noChanges(p.Mode))
 		v.notes("")
@@ -50,7 +48,7 @@ func summaryCounts(s plan.Summary) string {
 	for _, rare := range []struct {
 		n    int
 		verb string
-	}{{s.Adopt, "adopt"}, {s.Forget, "forget"}, {s.Refresh, "refresh"}, {s.Move, "move"}} {
+	}{{s.Push, "push"}, {s.Adopt, "adopt"}, {s.Forget, "forget"}, {s.Refresh, "refresh"}, {s.Move, "move"}} {
 		if rare.n > 0 {
 			fmt.Fprintf(&b, ", %d to %s", rare.n, rare.verb)
 		}
@@ -117,7 +115,8 @@ func fewOf(list []string, limit int) string {
 // planView is one plan being written for people.
 type planView struct {
 	*printer
-	plan *plan.Plan
+	plan  *plan.Plan
+	users users
 }
 
 func (v planView) notes(end string) {

@@ -7,8 +7,12 @@ import (
 	"esd/internal/plan"
 )
 
-// maxPath is how many objects of the critical path are named.
-const maxPath = 5
+const (
+	maxPath    = 6 // objects of the critical path that are named
+	maxUnknown = 4 // builds of unknown duration that are named
+	// leastTold is from how many seconds on something is worth naming on a path.
+	leastTold = 0.05
+)
 
 // forecast writes what the plan is expected to cost.
 func (v planView) forecast() {
@@ -25,15 +29,20 @@ func (v planView) forecast() {
 }
 
 // forecastLines says in words what a plan is expected to cost, and what is not
-// known of that. None for a plan of which nothing is known, and for a destroy,
-// which costs nothing that anybody would wait for.
+// known of that. None for a plan that builds nothing and of which nothing is
+// known, and for a destroy, which costs nothing that anybody would wait for.
 func forecastLines(p *plan.Plan, arrow string) []string {
 	f, steps := p.Forecast, len(p.Steps)
-	if p.Mode == plan.Destroy || f.Unknown >= steps && f.Download == 0 && f.Upload == 0 {
+	unknown := unknownBuilds(p)
+	nothing := f.Unknown >= steps && f.Download == 0 && f.Upload == 0
+	switch {
+	case p.Mode == plan.Destroy || nothing && p.Summary.Build == 0:
 		return nil
+	case nothing:
+		return []string{forecastTime(p, unknown)}
 	}
 	lines := []string{
-		forecastTime(f, steps),
+		forecastTime(p, unknown),
 		fmt.Sprintf("download %s, upload %s", amount(f.Download, f.UnknownDownload, steps), amount(f.Upload, f.UnknownUpload, steps)),
 	}
 	if path := criticalPath(p, arrow); path != "" {
@@ -42,19 +51,47 @@ func forecastLines(p *plan.Plan, arrow string) []string {
 	return lines
 }
 
-func forecastTime(f plan.Forecast, steps int) string {
+// unknownBuilds names what is built and has never been before, as far as is
+// known.
+func unknownBuilds(p *plan.Plan) []string {
+	var names []string
+	for i := range p.Steps {
+		if s := &p.Steps[i]; s.Op == string(plan.Build) && s.Seconds < 0 {
+			names = append(names, plainName(s.Kind, s.Address))
+		}
+	}
+	return names
+}
+
+// plainName is what people call an object: a package of an environment by its
+// name only.
+func plainName(kind, address string) string {
+	if environment, name := placeOf(kind, address); environment != "" {
+		return bareName(name)
+	}
+	return address
+}
+
+func forecastTime(p *plan.Plan, builds []string) string {
+	f, steps := p.Forecast, len(p.Steps)
 	where := seconds(f.Seconds) + " on " + Plural(f.CPUs, "CPU")
-	switch {
+	switch all := p.Summary.Build; {
+	case f.Unknown == 0:
+		return "about " + where
+	case f.Unknown >= steps && len(builds) == 1 && all == 1:
+		return "time unknown: " + builds[0] + " was not built before"
+	case f.Unknown >= steps && len(builds) == all && all > 1:
+		return fmt.Sprintf("time unknown: none of the %s to build was built before", Plural(all, "package"))
 	case f.Unknown >= steps && steps == 1:
 		return "time unknown: the step has no recorded duration"
 	case f.Unknown >= steps:
 		return fmt.Sprintf("time unknown: none of the %s has a recorded duration", Plural(steps, "step"))
+	case len(builds) > 0:
+		return fmt.Sprintf("at least %s; not known how long it takes to build %s", where, fewOf(builds, maxUnknown))
 	case f.Unknown == 1:
 		return fmt.Sprintf("at least %s; 1 of %s has no recorded duration", where, Plural(steps, "step"))
-	case f.Unknown > 1:
-		return fmt.Sprintf("at least %s; %s of %s have no recorded duration", where, Number(f.Unknown), Plural(steps, "step"))
 	}
-	return "about " + where
+	return fmt.Sprintf("at least %s; %s of %s have no recorded duration", where, Number(f.Unknown), Plural(steps, "step"))
 }
 
 // amount writes bytes of which some are not known.
@@ -71,8 +108,8 @@ func amount(known int64, unknown, steps int) string {
 }
 
 type pathPart struct {
-	address string
-	seconds float64
+	address, name string
+	seconds       float64
 }
 
 // criticalPath names the objects on the longest path, those that take longest
@@ -87,7 +124,7 @@ func criticalPath(p *plan.Plan, arrow string) string {
 	for i, part := range parts {
 		switch {
 		case named[i]:
-			names = append(names, fmt.Sprintf("%s (%s)", part.address, seconds(part.seconds)))
+			names = append(names, fmt.Sprintf("%s (%s)", part.name, seconds(part.seconds)))
 		case i == 0 || named[i-1]:
 			names = append(names, "...")
 		}
@@ -95,7 +132,8 @@ func criticalPath(p *plan.Plan, arrow string) string {
 	return fmt.Sprintf("longest path %s: %s", seconds(total), strings.Join(names, arrow))
 }
 
-// pathParts sums the steps of the critical path by object.
+// pathParts sums the steps of the critical path by object, and leaves out what
+// takes no time.
 func pathParts(p *plan.Plan) (parts []pathPart, total float64) {
 	if len(p.Forecast.Critical) == 0 {
 		return nil, 0
@@ -106,11 +144,11 @@ func pathParts(p *plan.Plan) (parts []pathPart, total float64) {
 	}
 	for _, id := range p.Forecast.Critical {
 		s := step[id]
-		if s == nil {
+		if s == nil || s.Seconds >= 0 && s.Seconds < leastTold {
 			continue
 		}
 		if n := len(parts); n == 0 || parts[n-1].address != s.Address {
-			parts = append(parts, pathPart{s.Address, -1})
+			parts = append(parts, pathPart{s.Address, plainName(s.Kind, s.Address), -1})
 		}
 		if s.Seconds >= 0 {
 			last := &parts[len(parts)-1]
@@ -118,7 +156,21 @@ func pathParts(p *plan.Plan) (parts []pathPart, total float64) {
 			total += s.Seconds
 		}
 	}
-	return parts, total
+	return tellApart(parts), total
+}
+
+// tellApart gives packages of the same name their addresses back.
+func tellApart(parts []pathPart) []pathPart {
+	count := map[string]int{}
+	for _, part := range parts {
+		count[part.name]++
+	}
+	for i, part := range parts {
+		if count[part.name] > 1 {
+			parts[i].name = part.address
+		}
+	}
+	return parts
 }
 
 // longest marks the n parts that take longest.

@@ -67,14 +67,17 @@ type importing struct {
 }
 
 type changeDetail struct {
-	Action   plan.Action `json:"action"`
-	Title    string      `json:"title,omitempty"`
-	Causes   []string    `json:"causes,omitempty"`
-	Cause    string      `json:"cause,omitempty"`
-	NeededBy string      `json:"needed_by,omitempty"`
-	Drift    bool        `json:"drift,omitempty"`
-	Key      string      `json:"key,omitempty"`
-	PriorKey string      `json:"prior_key,omitempty"`
+	Action plan.Action `json:"action"`
+	Title  string      `json:"title,omitempty"`
+	// Environment is that of a package of Spack.
+	Environment string   `json:"environment,omitempty"`
+	Asked       bool     `json:"asked,omitempty"`
+	Causes      []string `json:"causes,omitempty"`
+	Cause       string   `json:"cause,omitempty"`
+	NeededBy    string   `json:"needed_by,omitempty"`
+	Drift       bool     `json:"drift,omitempty"`
+	Key         string   `json:"key,omitempty"`
+	PriorKey    string   `json:"prior_key,omitempty"`
 }
 
 // terraformActions says an action in Terraform's words: a package that is
@@ -88,7 +91,7 @@ func terraformActions(c *plan.Change) []string {
 		return []string{"create"}
 	case plan.Create:
 		return []string{"create"}
-	case plan.Update:
+	case plan.Update, plan.Push:
 		return []string{"update"}
 	case plan.Remove:
 		return []string{"delete"}
@@ -103,7 +106,10 @@ func resourceOf(address, kind string) resourceChange {
 	r := resourceChange{Address: address, Mode: "managed", Type: kind, Name: address}
 	if a, err := addr.Parse(address); err == nil {
 		r.ModuleAddress, r.Type, r.Name = a.Module, a.Kind, a.Name
-		if a.Keyed {
+		switch {
+		case a.Package != "":
+			r.Type, r.Name = packageKind, a.Package
+		case a.Keyed:
 			r.Index = &a.Key
 		}
 	}
@@ -117,7 +123,8 @@ func resourceChangeOf(c *plan.Change) resourceChange {
 		Actions: terraformActions(c), AfterUnknown: map[string]any{},
 		BeforeSensitive: map[string]any{}, AfterSensitive: map[string]any{},
 	}
-	r.ESD = &changeDetail{c.Action, c.Title, c.Causes, c.Cause, c.NeededBy, c.Drift, c.Key, c.PriorKey}
+	environment, _ := placeOf(c.Kind, c.Address)
+	r.ESD = &changeDetail{c.Action, c.Title, environment, c.Asked, c.Causes, c.Cause, c.NeededBy, c.Drift, c.Key, c.PriorKey}
 	if c.PriorKey != "" && r.Change.Actions[0] != "create" {
 		r.Change.Before = map[string]any{"key": c.PriorKey}
 	}

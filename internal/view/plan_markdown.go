@@ -48,7 +48,7 @@ func PlanMarkdown(w io.Writer, p *plan.Plan, o MarkdownOptions) error {
 	if o.Bytes <= 0 {
 		o.Bytes = defaultComment
 	}
-	c := comment{left: o.Bytes - 1, plan: p}
+	c := comment{left: o.Bytes - 1, plan: p, users: usersOf(p)}
 	tail := c.tail()
 	if len(tail) > o.Bytes/4 {
 		tail = ""
@@ -77,9 +77,10 @@ func markdownTitle(p *plan.Plan) string {
 
 // comment is a comment being written within a budget of bytes.
 type comment struct {
-	b    strings.Builder
-	left int
-	plan *plan.Plan
+	b     strings.Builder
+	left  int
+	plan  *plan.Plan
+	users users
 }
 
 // add writes a part if it fits.
@@ -117,64 +118,6 @@ func (c *comment) warnings() {
 	if len(c.plan.Warnings) > 0 {
 		c.add("\n")
 	}
-}
-
-// changes writes the targets openly and the packages folded, those that are
-// built first.
-func (c *comment) changes() {
-	packages, targets := byAction(c.plan)
-	c.table("Targets", targets, len(targets) > 25)
-	for _, action := range actionOrder {
-		list := packages[action]
-		title := "Packages: " + string(action)
-		if action == plan.Build {
-			list = ownReasonsFirst(list)
-		}
-		c.table(title, list, len(list) > 10)
-	}
-}
-
-// tableEnd is room for what closes a table.
-const tableEnd = 200
-
-// table writes a table of changes, as many rows as fit.
-func (c *comment) table(title string, list []*plan.Change, folded bool) {
-	if len(list) == 0 {
-		return
-	}
-	title = fmt.Sprintf("%s (%s)", title, Number(len(list)))
-	open, end := "**"+title+"**\n\n", "\n"
-	if folded {
-		open, end = "<details><summary>"+title+"</summary>\n\n", "\n</details>\n\n"
-	}
-	open += "| | Object | Why |\n|---|---|---|\n"
-	if len(open)+2*tableEnd > c.left {
-		c.add(title + ": left out, as this comment would get too long.\n\n")
-		return
-	}
-	c.add(open)
-	c.left -= tableEnd
-	n := 0
-	for n < len(list) && c.add(markdownRow(list[n])) {
-		n++
-	}
-	c.left += tableEnd
-	if n < len(list) {
-		c.add(fmt.Sprintf("| … | %s more | left out, as this comment would get too long |\n", Number(len(list)-n)))
-	}
-	c.add(end)
-}
-
-func markdownRow(ch *plan.Change) string {
-	l := lookOf(ch.Action)
-	reason := escapeMarkdown(shorten(Options{Unicode: true}.reason(ch), maxCommentReason))
-	if ch.Drift {
-		reason = strings.Replace(reason, "drift&#58;", "**drift:**", 1)
-	}
-	if more := moreCauses(ch); len(more) > 0 && isTarget(ch) {
-		reason += "<br>" + escapeMarkdown(shorten(strings.Join(more, "; "), maxCommentReason))
-	}
-	return fmt.Sprintf("| %s %s | %s | %s |\n", escapeMarkdown(l.unicode), ch.Action, code(shorten(ch.Address, maxCommentAddress)), reason)
 }
 
 func (c *comment) outputs() {

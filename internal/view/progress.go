@@ -190,7 +190,7 @@ func (s *skipped) add(e apply.Event) {
 // text says what was skipped and because of what; what stands behind the
 // subject is the caller's.
 func (s *skipped) text(verb string) string {
-	subject, needs := s.first.Address, "it needs"
+	subject, needs := shortName(s.first.Address), "it needs"
 	if s.n > 1 {
 		subject, needs = Plural(s.n, "step"), "they need"
 	}
@@ -198,11 +198,11 @@ func (s *skipped) text(verb string) string {
 	case s.because == "":
 		return subject + verb + ": the run was stopped"
 	case !s.others && s.n > 1:
-		return fmt.Sprintf("%s of %s%s: its %s failed", subject, s.first.Address, verb, operationOf(s.because))
+		return fmt.Sprintf("%s of %s%s: its %s failed", subject, shortName(s.first.Address), verb, operationOf(s.because))
 	case !s.others:
 		return fmt.Sprintf("%s%s: its %s failed", subject, verb, operationOf(s.because))
 	}
-	return fmt.Sprintf("%s%s: %s %s, which failed", subject, verb, needs, objectOf(s.because))
+	return fmt.Sprintf("%s%s: %s %s, which failed", subject, verb, needs, shortName(objectOf(s.because)))
 }
 
 // objectOf is the address within the identity of a step.
@@ -239,11 +239,25 @@ func firstLine(err error) string {
 	return line
 }
 
-// stepName is the address of a step's object, and what is done to it.
-func stepName(s *plan.Step) (address, doing string) {
-	doing = s.Title
-	if doing == "" {
-		doing = s.Op
+// stepWords says what a step does, and of what that is a part or a change: the
+// environment for a package, whose name and hash are said already.
+func stepWords(s *plan.Step) (doing, where string) {
+	if environment, name := placeOf(s.Kind, s.Address); environment != "" {
+		verb := s.Op
+		if verb == "sources" {
+			verb = "sources of"
+		}
+		return verb + " " + name, environment
 	}
-	return s.Address, doing
+	if s.Title == "" {
+		return s.Op, s.Address
+	}
+	return s.Title, s.Address
+}
+
+// shortName is an object in a sentence about a step: a package of an environment
+// by its name and hash.
+func shortName(address string) string {
+	_, name := placeOf(packageKind, address)
+	return name
 }

@@ -89,8 +89,8 @@ func (l *Live) Event(e apply.Event) {
 // finished adds a line above the region. It may be longer than the terminal
 // is wide: it is never drawn again.
 func (l *Live) finished(sign string, e apply.Event, text string) {
-	address, doing := stepName(e.Step)
-	l.scroll = append(l.scroll, fmt.Sprintf("%s %s  %s  %s", sign, l.o.clean(address), l.o.paint(dim, l.o.clean(doing)), l.o.clean(text)))
+	doing, where := stepWords(e.Step)
+	l.scroll = append(l.scroll, fmt.Sprintf("%s %s  %s  %s", sign, l.o.clean(doing), l.o.paint(dim, l.o.clean(where)), l.o.clean(text)))
 }
 
 func (l *Live) flushSkips() {

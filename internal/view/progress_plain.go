@@ -49,11 +49,11 @@ func (f *Plain) Event(e apply.Event) {
 			f.say("Applying " + Plural(e.Counts.Total, "step") + ".")
 		}
 	case apply.StepDone:
-		word, c := "done", green
+		text := Duration(e.Elapsed)
 		if e.Reused {
-			word, c = "reused", blue
+			text += ", reused"
 		}
-		f.step(e, word, c, Duration(e.Elapsed))
+		f.step(e, "", plain, text)
 	case apply.StepFailed:
 		text := fmt.Sprintf("after %s: %s", Duration(e.Elapsed), firstLine(e.Err))
 		if e.Log != "" {
@@ -70,10 +70,13 @@ func (f *Plain) Event(e apply.Event) {
 	}
 }
 
-// step writes the line of a step.
+// step writes the line of a step; the word says what is not as it should be.
 func (f *Plain) step(e apply.Event, word string, c color, text string) {
-	address, doing := stepName(e.Step)
-	f.say(fmt.Sprintf("%s %s %s  %s  %s", f.position(), f.o.paint(c, pad(word, 7)), f.o.clean(address), f.o.clean(doing), f.o.clean(text)))
+	doing, where := stepWords(e.Step)
+	if word != "" {
+		word = f.o.paint(c, word) + " "
+	}
+	f.say(fmt.Sprintf("%s %s%s  %s  %s", f.position(), word, f.o.clean(doing), f.o.clean(where), f.o.clean(text)))
 }
 
 // position says how many steps are behind.
@@ -84,7 +87,7 @@ func (f *Plain) position() string {
 
 func (f *Plain) flushSkips() {
 	if f.skips.n > 0 {
-		f.say(fmt.Sprintf("%s %s %s", f.position(), f.o.paint(yellow, pad("skipped", 7)), f.o.clean(f.skips.text(""))))
+		f.say(fmt.Sprintf("%s %s %s", f.position(), f.o.paint(yellow, "skipped"), f.o.clean(f.skips.text(""))))
 		f.skips = skipped{}
 	}
 }
@@ -102,7 +105,8 @@ func (f *Plain) beat() {
 	if n := len(f.board.running); n > 0 {
 		var names []string
 		for _, r := range f.board.running {
-			names = append(names, fmt.Sprintf("%s (%s)", f.o.clean(r.step.Address), wholeSeconds(now.Sub(r.since))))
+			doing, _ := stepWords(r.step)
+			names = append(names, fmt.Sprintf("%s (%s)", f.o.clean(doing), wholeSeconds(now.Sub(r.since))))
 		}
 		parts = append(parts, fmt.Sprintf("%s running: %s", Number(n), fewOf(names, maxNamed)))
 	}

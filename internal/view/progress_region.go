@@ -30,8 +30,8 @@ func (l *Live) region(columns, rows int) []string {
 	return frame[max(len(frame)-max(rows-1, 1), 0):]
 }
 
-// runningRow shows a running step: name, bytes, a bar, elapsed time. What has
-// no room is left out, the title first.
+// runningRow shows a running step: what it does, where, bytes, a bar, elapsed
+// time. What has no room is left out, the place first.
 func (l *Live) runningRow(r *runningStep, now time.Time, room int) string {
 	right := wholeSeconds(now.Sub(r.since))
 	if room >= 50 {
@@ -47,15 +47,15 @@ func (l *Live) runningRow(r *runningStep, now time.Time, room int) string {
 	case r.done > 0 && room >= 50:
 		right = Bytes(r.done) + "  " + right
 	}
-	address, doing := stepName(r.step)
-	address, doing = l.o.clean(address), l.o.clean(doing)
+	doing, where := stepWords(r.step)
+	doing, where = l.o.clean(doing), l.o.clean(where)
 	left := room - 4 - displayWidth(stripSequences(right))
-	name := l.o.cutMiddle(address, max(left, 1))
+	name := l.o.cutMiddle(doing, max(left, 1))
 	width := displayWidth(name)
 	if spare := left - width - 2; spare >= 12 {
-		doing = l.o.cut(doing, spare)
-		name += "  " + l.o.paint(dim, doing)
-		width += 2 + displayWidth(doing)
+		where = l.o.cutMiddle(where, spare)
+		name += "  " + l.o.paint(dim, where)
+		width += 2 + displayWidth(where)
 	}
 	return l.o.paint(cyan, l.o.pick(">", "▸")) + " " + name + strings.Repeat(" ", max(left-width, 0)+2) + right
 }

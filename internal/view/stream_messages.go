@@ -1,6 +1,7 @@
 package view
 
 import (
+	"cmp"
 	"fmt"
 	"time"
 
@@ -76,6 +77,7 @@ type streamSummary struct {
 	Operation string `json:"operation"`
 	Build     int    `json:"build"`
 	Fetch     int    `json:"fetch"`
+	Push      int    `json:"push,omitempty"`
 	Reused    int    `json:"reused"`
 	Failed    int    `json:"failed"`
 	Skipped   int    `json:"skipped"`
@@ -84,8 +86,8 @@ type streamSummary struct {
 func plannedSummary(p *plan.Plan) *streamSummary {
 	s := p.Summary
 	return &streamSummary{
-		Add: s.Build + s.Fetch + s.Create, Change: s.Update, Import: s.Adopt, Remove: s.Destroy, Forget: s.Forget,
-		Operation: "plan", Build: s.Build, Fetch: s.Fetch, Reused: s.Reused,
+		Add: s.Build + s.Fetch + s.Create, Change: s.Update + s.Push, Import: s.Adopt, Remove: s.Destroy, Forget: s.Forget,
+		Operation: "plan", Build: s.Build, Fetch: s.Fetch, Push: s.Push, Reused: s.Reused,
 	}
 }
 
@@ -96,8 +98,8 @@ func appliedSummary(r *apply.Report, p *plan.Plan) *streamSummary {
 		operation = "destroy"
 	}
 	return &streamSummary{
-		Add: t.built + t.fetched + t.created, Change: t.updated, Import: t.adopted, Remove: t.destroyed, Forget: t.forgotten,
-		Operation: operation, Build: t.built, Fetch: t.fetched, Reused: t.reused, Failed: t.failedSteps, Skipped: t.skippedSteps,
+		Add: t.built + t.fetched + t.created, Change: t.updated + t.pushed, Import: t.adopted, Remove: t.destroyed, Forget: t.forgotten,
+		Operation: operation, Build: t.built, Fetch: t.fetched, Push: t.pushed, Reused: t.reused, Failed: t.failedSteps, Skipped: t.skippedSteps,
 	}
 }
 
@@ -122,7 +124,10 @@ type streamHook struct {
 // step tells of the event of a step.
 func (s *Stream) step(e apply.Event) {
 	m := message{Hook: s.hook(e)}
-	address, doing := stepName(e.Step)
+	address, doing := e.Step.Address, cmp.Or(e.Step.Title, e.Step.Op)
+	if e.Step.Kind == packageKind {
+		doing = e.Step.Op // the address says the rest
+	}
 	took := func() { seconds := e.Elapsed.Seconds(); m.Hook.ElapsedSeconds = &seconds }
 	var text string
 	switch e.Kind {

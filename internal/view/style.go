@@ -46,6 +46,8 @@ func lookOf(a plan.Action) look {
 		return look{"*", "*", magenta}
 	case plan.Fetch:
 		return look{"<", "↓", cyan}
+	case plan.Push:
+		return look{"^", "↑", cyan}
 	case plan.Create:
 		return look{"+", "+", green}
 	case plan.Update:

@@ -54,9 +54,9 @@ func (p *printer) failures(list []apply.Outcome) {
 
 // failure writes why a step failed, the end of its log and where that is.
 func (p *printer) failure(o apply.Outcome) {
-	address, doing := stepName(o.Step)
+	doing, where := stepWords(o.Step)
 	sign := p.paint(boldRed, p.pick("x", "✗"))
-	p.wrapped("  "+sign+" ", fmt.Sprintf("%s  %s, failed after %s", address, doing, Duration(o.Elapsed)))
+	p.wrapped("  "+sign+" ", fmt.Sprintf("%s  %s  failed after %s", doing, where, Duration(o.Elapsed)))
 	for _, line := range p.cleanLines(reasonOf(o.Err)) {
 		p.wrapped("    ", line)
 	}
@@ -95,7 +95,7 @@ func (p *printer) skips(list []apply.Outcome) {
 // text says what was skipped and why; of an object whose own step failed it
 // names that step.
 func (g skipGroup) text() string {
-	steps, cause := Plural(g.steps, "step"), objectOf(g.because)
+	steps, cause := Plural(g.steps, "step"), shortName(objectOf(g.because))
 	switch {
 	case g.because == "":
 		return fmt.Sprintf("%s because the run was stopped: %s", steps, fewOf(g.objects, maxSkipNames))
@@ -120,8 +120,8 @@ func skipGroups(list []apply.Outcome) []skipGroup {
 		}
 		g := &groups[i]
 		g.steps++
-		if n := len(g.objects); n == 0 || g.objects[n-1] != o.Step.Address {
-			g.objects = append(g.objects, o.Step.Address)
+		if n := len(g.objects); n == 0 || g.objects[n-1] != shortName(o.Step.Address) {
+			g.objects = append(g.objects, shortName(o.Step.Address))
 		}
 	}
 	for i := range groups {

@@ -11,6 +11,7 @@ import (
 type tally struct {
 	built, fetched, reused           int
 	created, updated, destroyed      int
+	pushed                           int
 	adopted, forgotten, refreshed    int
 	moved, failedSteps, skippedSteps int
 }
@@ -42,14 +43,16 @@ func tallyOf(r *apply.Report, p *plan.Plan) tally {
 
 func (t *tally) count(c *plan.Change, worked bool) {
 	switch c.Action {
-	case plan.Build, plan.Fetch:
+	case plan.Build, plan.Fetch, plan.Push:
 		switch {
 		case !worked:
 			t.reused++
 		case c.Action == plan.Build:
 			t.built++
-		default:
+		case c.Action == plan.Fetch:
 			t.fetched++
+		default:
+			t.pushed++
 		}
 	case plan.Create:
 		t.created++
@@ -76,7 +79,7 @@ func (t tally) counts() string {
 	for _, rare := range []struct {
 		n    int
 		verb string
-	}{{t.adopted, "adopted"}, {t.forgotten, "forgotten"}, {t.refreshed, "refreshed"}, {t.moved, "moved"}} {
+	}{{t.pushed, "pushed"}, {t.adopted, "adopted"}, {t.forgotten, "forgotten"}, {t.refreshed, "refreshed"}, {t.moved, "moved"}} {
 		if rare.n > 0 {
 			s += fmt.Sprintf(", %d %s", rare.n, rare.verb)
 		}

@@ -98,7 +98,7 @@ func TestACommentStaysBelowTheLimitWhateverThePlan(t *testing.T) {
 		}
 	}
 	got := written(t, func(b *bytes.Buffer) error { return PlanMarkdown(b, manyPackages(3000, 100), MarkdownOptions{}) })
-	for _, want := range []string{"more | left out", "recipe.package-000007", "target.image.lab", "longest path"} {
+	for _, want := range []string{"more, left out", "recipe.package-000007", "target.image.lab", "longest path"} {
 		if !bytes.Contains(got, []byte(want)) {
 			t.Errorf("the comment of 3,000 packages lacks %q", want)
 		}

@@ -97,6 +97,8 @@ func actionPhrase(a plan.Action) string {
 		return "will be built"
 	case plan.Fetch:
 		return "will be fetched"
+	case plan.Push:
+		return "will be pushed"
 	case plan.Create:
 		return "will be created"
 	case plan.Update:

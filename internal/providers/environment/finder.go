@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 
 	"golang.org/x/sync/errgroup"
@@ -90,7 +91,7 @@ func (f *finder) locate(ctx context.Context, e *env, specs []*spack.Spec) (map[s
 			case !has && writable:
 				l.lacks = append(l.lacks, settings)
 			case has && entry.Problem != nil:
-				l.problem = fmt.Sprintf("cache %s has it, but it cannot be used: %v", settings.Name, entry.Problem)
+				l.problem = unusable(settings, s, entry.Problem)
 				if writable {
 					l.lacks = append(l.lacks, settings)
 				}
@@ -108,6 +109,16 @@ func (f *finder) locate(ctx context.Context, e *env, specs []*spack.Spec) (map[s
 		}
 	}
 	return out, nil
+}
+
+// unusable says why what a cache has of a package is of no use, in the same words
+// for all packages of which that is true.
+func unusable(settings cache.Buildcache, s *spack.Spec, problem error) string {
+	if errors.Is(problem, buildcache.ErrNotFound) {
+		return fmt.Sprintf("not in any cache: the index of cache %s lists it, but it is not there", settings.Name)
+	}
+	text := strings.ReplaceAll(problem.Error(), s.ID()+": ", "")
+	return fmt.Sprintf("cache %s has it, but it cannot be used: %s", settings.Name, text)
 }
 
 // ask looks into one cache, and at where the packages in it were built.

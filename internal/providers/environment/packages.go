@@ -43,6 +43,9 @@ func (p *Provider) bringPackages(req providers.ResolveRequest, e *env, o *provid
 	var hashes []spack.Hash
 	for _, r := range e.lock.AllRoots() {
 		hashes = append(hashes, r.Hash)
+		if part := e.packages[r.Hash]; part != nil {
+			part.Asked = true
+		}
 	}
 	for _, s := range e.lock.Specs.Closure(spack.LinkRun, hashes...) {
 		if e.packages[s.Hash] != nil {
