@@ -2,6 +2,7 @@ package view
 
 import (
 	"io"
+	"slices"
 	"strings"
 )
 
@@ -33,15 +34,15 @@ type PromotedCache struct {
 // Promote writes what is to be promoted.
 func Promote(w io.Writer, l Promotion, o Options) error {
 	p := newPrinter(w, o)
-	packages, caches := 0, map[string]bool{}
+	packages, caches, copies := map[string]bool{}, map[string]bool{}, 0
 	var bytes int64
 	for _, e := range l.Environments {
 		p.promoted(e)
 		for _, c := range e.Caches {
-			packages += len(c.Packages)
+			copies += len(c.Packages)
 			bytes += c.Bytes
-			if len(c.Packages) > 0 {
-				caches[c.Name] = true
+			for _, k := range c.Packages {
+				packages[k.Hash], caches[c.Name] = true, true
 			}
 		}
 	}
@@ -51,11 +52,14 @@ func Promote(w io.Writer, l Promotion, o Options) error {
 	if len(l.Unchecked) > 0 {
 		p.line()
 	}
-	if packages == 0 {
+	switch {
+	case copies == 0:
 		p.line("Nothing to promote: everything is there.")
-		return p.flush()
+	case copies > len(packages):
+		p.line("Promote ", Plural(len(packages), "package"), " to ", Plural(len(caches), "build cache"), ": ", Number(copies), " copies, ", Bytes(bytes), ".")
+	default:
+		p.line("Promote ", Plural(copies, "package"), " (", Bytes(bytes), ") to ", Plural(len(caches), "build cache"), ".")
 	}
-	p.line("Promote ", Plural(packages, "package"), " (", Bytes(bytes), ") to ", Plural(len(caches), "build cache"), ".")
 	return p.flush()
 }
 
@@ -65,8 +69,15 @@ func (p *printer) promoted(e PromotedEnvironment) {
 	if len(e.CheckedBy) > 0 {
 		p.wrapped("  "+p.paint(dim, "checked by  "), strings.Join(e.CheckedBy, ", "))
 	}
+	var before []CachePackage
 	for _, c := range e.Caches {
 		p.wrapped("  "+p.paint(dim, "to          "), c.Name+" ("+c.Location+")")
+		if len(c.Packages) > 1 && slices.Equal(c.Packages, before) {
+			p.line("    ", p.paint(green, "+"), " the same ", Plural(len(c.Packages), "package"))
+		} else {
+			p.promotedPackages(c.Packages)
+		}
+		before = c.Packages
 		var also []string
 		if c.There > 0 {
 			also = append(also, Number(c.There)+" of "+Plural(e.Packages, "package")+" there already")
@@ -74,16 +85,19 @@ func (p *printer) promoted(e PromotedEnvironment) {
 		if c.Elsewhere > 0 {
 			also = append(also, Number(c.Elsewhere)+" in another of its caches")
 		}
-		for i, k := range c.Packages {
-			if i == 2*maxListed && len(c.Packages) > i+1 {
-				p.line("    ", p.pick("... ", "… "), "and ", Number(len(c.Packages)-i), " more")
-				break
-			}
-			p.line("    ", p.paint(green, "+"), " ", p.clean(k.id()), "  ", p.paint(dim, sizeOf(k.Size)))
-		}
 		if len(also) > 0 {
 			p.line("    ", p.paint(dim, "= "+strings.Join(also, ", ")))
 		}
 	}
 	p.line()
+}
+
+func (p *printer) promotedPackages(list []CachePackage) {
+	for i, k := range list {
+		if i == 2*maxListed && len(list) > i+1 {
+			p.line("    ", p.pick("... ", "… "), "and ", Number(len(list)-i), " more")
+			return
+		}
+		p.line("    ", p.paint(green, "+"), " ", p.clean(k.id()), "  ", p.paint(dim, sizeOf(k.Size)))
+	}
 }

@@ -62,6 +62,12 @@ func TestBuildCachesLookAsAgreed(t *testing.T) {
 	promoted := Promotion{Unchecked: []string{"target.image.other was never applied"}, Environments: []PromotedEnvironment{{
 		Address: "environment.sim", Quarantine: "staging", Location: "file:///srv/staging", Packages: 5, CheckedBy: []string{"target.image.lab"},
 		Caches: []PromotedCache{{Name: "shared", Location: "oci://registry.example.org/cache", Packages: someCachePackages()[:1], There: 3, Elsewhere: 1, Bytes: 3 << 20}},
+	}, {
+		Address: "environment.tools", Quarantine: "staging", Location: "file:///srv/staging", Packages: 3, CheckedBy: []string{"target.image.lab", "target.image.other"},
+		Caches: []PromotedCache{
+			{Name: "legacy", Location: "file:///srv/legacy", Packages: someCachePackages(), Bytes: 4 << 20},
+			{Name: "shared", Location: "oci://registry.example.org/cache", Packages: someCachePackages(), Bytes: 4 << 20},
+		},
 	}}}
 	deletion := CacheDeletion{
 		Location: "file:///srv/mirror", Layout: "v2", Packages: someCachePackages(), Bytes: 3<<20 + 81234,
