@@ -2,6 +2,7 @@ package recipe
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -123,8 +124,7 @@ func (j *job) prepare(ctx context.Context) (*workshop, error) {
 		w.root, w.rootDir = j.place.dir, j.place.dir
 		err = removeAll(w.host(w.scratch))
 	} else {
-		w.rootDir = filepath.Join(j.provider.opts.WorkDir, "build", j.step.Base)
-		err = removeAll(w.rootDir)
+		w.rootDir, err = j.newAttempt()
 	}
 	if err != nil {
 		return nil, fmt.Errorf("removing what an earlier build left: %w", err)
@@ -142,6 +142,34 @@ func (j *job) prepare(ctx context.Context) (*workshop, error) {
 	}
 	return w, os.WriteFile(w.host(w.scratch, "script"), []byte(j.step.Script), 0o755)
 }
+
+// newAttempt names a directory for this attempt to build the package, and
+// removes those of earlier ones.
+//
+// No two attempts have the same. The supervisor of a build whose esd was killed
+// may get so little of a busy machine that the next esd builds already when it
+// looks for the directory that it was told. It must not find one then: it would
+// start the script a second time upon the files of the first.
+func (j *job) newAttempt() (string, error) {
+	dir := filepath.Join(j.provider.opts.WorkDir, "build")
+	entries, err := os.ReadDir(dir)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return "", err
+	}
+	for _, e := range entries {
+		if base, _, _ := strings.Cut(e.Name(), attemptMark); base != j.step.Base {
+			continue
+		}
+		if err := removeAll(filepath.Join(dir, e.Name())); err != nil {
+			return "", err
+		}
+	}
+	return filepath.Join(dir, j.step.Base+attemptMark+rand.Text()[:8]), nil
+}
+
+// attemptMark stands between the name of a package, which never has it, and
+// what tells attempts to build it apart.
+const attemptMark = "~"
 
 // runScript runs the script in the sandbox.
 func (j *job) runScript(ctx context.Context, w *workshop) (sandbox.Result, error) {

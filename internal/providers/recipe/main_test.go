@@ -1,0 +1,13 @@
+package recipe
+
+import (
+	"os"
+	"testing"
+
+	"esd/internal/sandbox"
+)
+
+func TestMain(m *testing.M) {
+	sandbox.Init()
+	os.Exit(m.Run())
+}
