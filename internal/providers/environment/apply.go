@@ -86,11 +86,7 @@ func (j *job) store() (*store.Store, error) {
 	if err := os.MkdirAll(j.step.Store.Root, 0o755); err != nil {
 		return nil, err
 	}
-	opts := store.Options{Projection: j.step.Store.Projection, PaddedLength: j.step.Store.PaddedLength, DatabaseVersion: store.Version8}
-	if j.lock.SpecfileVersion < 5 {
-		opts.DatabaseVersion = store.Version7
-	}
-	return store.Open(j.step.Store.Root, opts)
+	return j.step.Store.open(j.lock)
 }
 
 // find looks for the package in the caches, in their order.
@@ -132,8 +128,11 @@ func (j *job) install(ctx context.Context) (providers.Result, error) {
 // it, or else from the store where it was built.
 func (j *job) push(ctx context.Context) (providers.Result, error) {
 	from, err := j.find(ctx)
-	if err != nil {
+	switch {
+	case errors.Is(err, ErrNotCached):
 		return j.pack(ctx)
+	case err != nil:
+		return providers.Result{}, err
 	}
 	result := providers.Result{Size: from.Size()}
 	for _, to := range j.step.Write {
@@ -198,12 +197,13 @@ func (j *job) pack(ctx context.Context) (providers.Result, error) {
 			return result, err
 		}
 		_, err = c.Push(ctx, buildcache.PushRequest{
-			Spec: j.spec, Specs: j.lock.Specs, Archive: archive, Prefix: prefix, Force: j.step.Replace,
+			Spec: j.spec, Specs: j.lock.Specs, Archive: archive, Prefix: prefix, Force: j.step.Replace || j.step.Mends,
 		})
 		if err != nil {
 			return result, fmt.Errorf("build cache %q (%s): %w", to.Name, to.URL, err)
 		}
 		j.pushed.add(to)
+		j.finder.known.sound(archive.SHA256)
 		fmt.Fprintf(j.run.Log, "esd: stored %s in %s\n", j.spec.ID(), c.Location())
 		if to.Remote() {
 			result.Uploaded += packed.Size

@@ -24,6 +24,9 @@ import (
 // build lets Spack build the package in the store, and stores it in the build
 // caches at once.
 func (j *job) build(ctx context.Context) (providers.Result, error) {
+	if err := j.step.Store.check(); err != nil {
+		return providers.Result{}, err
+	}
 	if j.step.Replace {
 		if err := j.uninstall(ctx); err != nil {
 			return providers.Result{}, err
@@ -93,12 +96,12 @@ func (j *job) instance(ctx context.Context, network bool) (*command.Instance, er
 	if len(j.step.Sources) > 0 {
 		settings.Mirrors = []command.Mirror{{Name: "sources", URL: "file://" + j.sourceMirror(), Source: true}}
 	}
-	dir := filepath.Dir(j.step.Store.Root)
+	dir := j.step.Store.spackDir()
 	run, err := j.sandboxed(ctx, dir, network)
 	if err != nil {
 		return nil, err
 	}
-	settings.Dir, settings.Run = filepath.Join(dir, "instance"), run
+	settings.Dir, settings.Run = instanceDir(dir), run
 	return j.open(ctx, j.step.Spack, j.step.Config, settings)
 }
 

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"slices"
 	"strings"
@@ -32,12 +33,12 @@ type located struct {
 // finder looks for packages in build caches.
 type finder struct {
 	caches *cache.BuildcacheOpener
-	known  *prefixes
+	known  *learnt
 	trust  trust
 }
 
 func newFinder(opts Options) *finder {
-	return &finder{caches: opts.Caches, known: &prefixes{dir: opts.WorkDir}, trust: trust{opts.WorkDir}}
+	return &finder{caches: opts.Caches, known: &learnt{dir: opts.WorkDir}, trust: trust{opts.WorkDir}}
 }
 
 // readable are the caches in which a package of an environment may be.
@@ -143,11 +144,35 @@ func (f *finder) ask(ctx context.Context, e *env, settings cache.Buildcache, spe
 		if !has || entry.Problem != nil {
 			continue
 		}
-		if entry.Problem = e.fits(s, f.known.of(entry)); entry.Problem != nil {
-			found[s.Hash] = entry
+		if entry.Problem = f.damage(ctx, c, settings, entry); entry.Problem == nil {
+			entry.Problem = e.fits(s, f.known.prefix(entry))
 		}
+		found[s.Hash] = entry
 	}
 	return found, nil
+}
+
+// maxAgain is how large an archive may be that is read again over a network, in a
+// plan, to see whether it is still damaged.
+const maxAgain = 64 << 20
+
+// damage says what is wrong with an archive that was of no use before. Somebody may
+// have mended it since, so it is read again.
+func (f *finder) damage(ctx context.Context, c *buildcache.Cache, settings cache.Buildcache, entry buildcache.Entry) error {
+	what := f.known.damage(entry)
+	if what == nil || settings.Remote() && entry.Archive.Size > maxAgain {
+		return what
+	}
+	r, err := c.Archive(ctx, entry)
+	if err != nil {
+		return what
+	}
+	defer r.Close()
+	if _, err := io.Copy(io.Discard, r); err != nil {
+		return what
+	}
+	f.known.sound(entry.Archive.SHA256)
+	return nil
 }
 
 // fits says why a package that was built at a prefix cannot stand where this
@@ -171,14 +196,14 @@ func (f *finder) learn(ctx context.Context, c *buildcache.Cache, entries map[spa
 	)
 	group.SetLimit(16)
 	for hash, entry := range entries {
-		if entry.Problem != nil || f.known.of(entry) != "" {
+		if entry.Problem != nil || f.known.prefix(entry) != "" {
 			continue
 		}
 		group.Go(func() error {
 			prefix, err := readPrefix(ctx, c, entry)
 			switch {
 			case err == nil:
-				f.known.set(entry.Archive.SHA256, prefix)
+				f.known.setPrefix(entry.Archive.SHA256, prefix)
 			case errors.Is(err, buildcache.ErrNotFound):
 				mu.Lock()
 				defer mu.Unlock()

@@ -45,6 +45,7 @@ func (p *Provider) Lock(ctx context.Context, req providers.LockRequest) (provide
 		// Spack orders what it writes differently from run to run: the same
 		// packages are the same lock.
 		locked.Content, locked.Environment.SHA256 = nil, before.sha256
+		locked.Unchanged = e.lock != nil // the inputs are what they were, too
 	}
 	return locked, nil
 }
@@ -136,8 +137,10 @@ func count(n int, what string) string {
 
 // concretize lets Spack solve.
 func (p *Provider) concretize(ctx context.Context, e *env, log io.Writer) ([]byte, error) {
+	dir := p.spackDir(e.instance)
 	in, err := p.open(ctx, e.instance, e.config, command.Settings{
-		Dir: filepath.Join(filepath.Dir(p.storeRoot(e)), "concretize"), Store: command.Store{Root: p.storeRoot(e)},
+		// Nothing is installed, and where it would be depends on the lock.
+		Dir: instanceDir(dir), Store: command.Store{Root: filepath.Join(dir, "no-store")},
 	})
 	if err != nil {
 		return nil, err

@@ -3,14 +3,11 @@ package environment
 import (
 	"context"
 	"fmt"
-	"path/filepath"
-	"strings"
 
 	"esd/internal/addr"
 	"esd/internal/providers"
 	"esd/internal/providers/cache"
 	"esd/internal/spack"
-	"esd/internal/spack/store"
 )
 
 // Observe asks the caches for all packages that are needed to run each
@@ -71,6 +68,9 @@ type Entry struct {
 	Prefix string // where the package was built; empty if that is not known
 }
 
+// notStored is said of what was built and is in no cache.
+const notStored = "was built here, but is in no cache"
+
 // EntryOf tells which cache has a package, and the size of its archive in bytes;
 // false if none has it.
 func EntryOf(obs providers.Observation) (f Entry, ok bool) {
@@ -116,7 +116,7 @@ func (p *Packages) observeIn(ctx context.Context, e *env, objects []*providers.O
 		hash := o.Spec.(*pkg).spec.Hash
 		f := found{located: places[hash], installed: installed[hash]}
 		if f.cache != nil {
-			f.entry.Prefix = p.finder.known.of(f.entry)
+			f.entry.Prefix = p.finder.known.prefix(f.entry)
 		}
 		out[o.Address] = observation(o, f)
 	}
@@ -133,47 +133,11 @@ func observation(o *providers.Object, f found) providers.Observation {
 			obs.Problem = fmt.Sprintf("is in cache %s, but not in cache %s yet", f.cache.Name, f.lacks[0].Name)
 		}
 	}
-	if f.installed {
+	switch {
+	case f.installed && f.cache != nil:
 		obs.Forms[providers.Installed] = "this machine"
-		if f.cache == nil {
-			obs.Problem = "was built here, but is in no cache"
-		}
+	case f.installed:
+		obs.Problem = notStored // who needs it has it stored first: a run was killed before it did
 	}
 	return obs
-}
-
-// standing lists what stands in the store of an environment. A store that cannot
-// be read is one in which nothing stands, as far as planning goes: applying
-// will say what is wrong with it.
-func (p *shared) standing(ctx context.Context, e *env) map[spack.Hash]bool {
-	out := map[spack.Hash]bool{}
-	s, err := store.Open(p.storeRoot(e), e.storeOptions())
-	if err != nil {
-		return out
-	}
-	defer s.Close()
-	records, err := s.Installed(ctx)
-	if err != nil {
-		return out
-	}
-	for hash := range records {
-		out[hash] = true
-	}
-	return out
-}
-
-func (e *env) storeOptions() store.Options {
-	o := store.Options{Projection: e.projection, PaddedLength: e.paddedLength, DatabaseVersion: store.Version8}
-	if e.lock.SpecfileVersion < 5 {
-		o.DatabaseVersion = store.Version7
-	}
-	return o
-}
-
-// storeRoot is the store in which packages of an environment are built: one for
-// all environments whose packages have the same paths in it and are built by
-// the same Spack.
-func (p *shared) storeRoot(e *env) string {
-	id := providers.ShortDigest(strings.Join([]string{e.instance.Identity(), e.instance.Path, string(e.projection), fmt.Sprint(e.paddedLength)}, "\x00"))
-	return filepath.Join(p.opts.WorkDir, "spack", id[:8], "store")
 }

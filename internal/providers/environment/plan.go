@@ -39,19 +39,14 @@ type stepSpec struct {
 	BuildDir string             `json:"build_directory,omitempty"`
 	Sandbox  string             `json:"sandbox,omitempty"`
 	Replace  bool               `json:"replace,omitempty"`
+	// Mends tells that a cache has an entry that is of no use and gives way.
+	Mends bool `json:"mends,omitempty"`
 }
 
 // lockRef names a spack.lock by path and content.
 type lockRef struct {
 	Path   string `json:"path"`
 	SHA256 string `json:"sha256"`
-}
-
-// storeRef is the store in which packages are built.
-type storeRef struct {
-	Root         string           `json:"root"`
-	PaddedLength int              `json:"padded_length,omitempty"`
-	Projection   spack.Projection `json:"projection"`
 }
 
 // Plan gives the one step of an environment: when all its packages are in their
@@ -75,6 +70,7 @@ func (p *Packages) Plan(req providers.PlanRequest) (providers.Planned, error) {
 	k := req.Object.Spec.(*pkg)
 	f, _ := req.Observed.Data.(found)
 	st := p.stepSpec(k, req)
+	st.Mends = f.problem != ""
 	var steps []providers.Step
 	var err error
 	add := func(step providers.Step, st stepSpec) {
@@ -86,13 +82,13 @@ func (p *Packages) Plan(req providers.PlanRequest) (providers.Planned, error) {
 	switch {
 	case req.Replace || f.cache == nil && !f.installed:
 		build := p.planBuild(k, st)
-		if len(k.env.sources) > 0 {
+		if takesSources(k.env.sources) {
 			add(p.planSources(k), st)
 			build.After = []string{OpSources}
 		}
 		add(build, st)
 	case f.cache == nil:
-		add(planPush(k, f, "was built here, but is in no cache"), st)
+		add(planPush(k, f, notStored), st)
 	default:
 		if req.Demands(providers.Installed) {
 			add(planInstall(k, f), st)
@@ -108,7 +104,7 @@ func (p *shared) stepSpec(k *pkg, req providers.PlanRequest) stepSpec {
 	e := k.env
 	st := stepSpec{
 		Name: k.spec.Name, Version: k.spec.Version, Hash: k.spec.Hash, Lock: lockRef{e.lockPath, e.sha256},
-		Store: storeRef{p.storeRoot(e), e.paddedLength, e.projection}, Read: e.readable(), Write: e.writable(), Spack: e.instance,
+		Store: p.storeOf(e), Read: e.readable(), Write: e.writable(), Spack: e.instance,
 		Config: e.config, Sources: e.sources, Network: e.network, BuildDir: e.buildDirectory, Sandbox: p.opts.Sandbox, Replace: req.Replace,
 	}
 	if st.Sandbox == "" {
@@ -173,7 +169,7 @@ func planPush(k *pkg, f found, why string) providers.Step {
 		Op: opPush, Title: fmt.Sprintf("share %s %s", k.spec.Name, k.spec.Version), Provides: []providers.Form{providers.Archive}, Reason: why,
 	}
 	if f.cache == nil {
-		step.Upload = -1
+		step.Upload, step.Provides = -1, append(step.Provides, providers.Installed)
 		return step
 	}
 	if f.cache.Remote() {

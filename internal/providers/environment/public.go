@@ -85,6 +85,10 @@ func ExternalPrefixes(specs spack.Specs) map[spack.Hash]string {
 	return out
 }
 
+// ErrNotCached means that a package is in no build cache, or in none in a form
+// that can be used.
+var ErrNotCached = errors.New("is in no build cache any more")
+
 // Archives opens archives of packages for targets.
 type Archives struct{ shared *shared }
 
@@ -98,7 +102,8 @@ func (a Archives) Lock(ctx context.Context, e Environment) (*lockfile.Lock, erro
 }
 
 // Find looks for packages in the caches of an environment. A package that is in
-// none, or only in a form that cannot be used, is an error.
+// none, or only in a form that cannot be used, is an error that is
+// [ErrNotCached].
 func (a Archives) Find(ctx context.Context, e Environment, lock *lockfile.Lock, specs []*spack.Spec) (map[spack.Hash]Archive, error) {
 	out := make(map[spack.Hash]Archive, len(specs))
 	missing := specs
@@ -120,7 +125,7 @@ func (a Archives) Find(ctx context.Context, e Environment, lock *lockfile.Lock, 
 			entry, ok := found[s.Hash]
 			switch {
 			case ok && entry.Problem == nil:
-				out[s.Hash] = Archive{Settings: settings, cache: c, entry: entry}
+				out[s.Hash] = Archive{Settings: settings, cache: c, entry: entry, known: a.shared.finder.known}
 				continue
 			case ok:
 				problems[s.Hash] = append(problems[s.Hash], fmt.Errorf("build cache %q: %w", settings.Name, entry.Problem))
@@ -136,7 +141,7 @@ func (a Archives) Find(ctx context.Context, e Environment, lock *lockfile.Lock, 
 	}
 	var errs []error
 	for _, s := range missing {
-		errs = append(errs, fmt.Errorf("%s %s is in no build cache any more; the next plan will build it", s.Name, s.Version))
+		errs = append(errs, fmt.Errorf("%s %s %w; the next plan will build it", s.Name, s.Version, ErrNotCached))
 		errs = append(errs, problems[s.Hash]...)
 	}
 	return out, errors.Join(errs...)
@@ -147,6 +152,7 @@ type Archive struct {
 	Settings cache.Buildcache
 	cache    *buildcache.Cache
 	entry    buildcache.Entry
+	known    *learnt
 }
 
 // SHA256 and Size (in bytes) are of the archive as it is stored.
@@ -159,9 +165,15 @@ func (a Archive) Size() int64 { return a.entry.Archive.Size }
 func (a Archive) Location() string { return a.cache.Location() }
 
 // Open reads the archive. Its checksum is verified: a wrong one is an error at
-// the end.
+// the end. An archive that is gone or damaged is remembered, and the next plan
+// does not use it.
 func (a Archive) Open(ctx context.Context) (io.ReadCloser, error) {
-	return a.cache.Archive(ctx, a.entry)
+	r, err := a.cache.Archive(ctx, a.entry)
+	if err != nil {
+		a.known.judge(a.SHA256(), err)
+		return nil, err
+	}
+	return &judged{r, a.SHA256(), a.known}, nil
 }
 
 func (a Archive) reopen(ctx context.Context) func() (io.ReadCloser, error) {

@@ -147,11 +147,15 @@ func (p *Provider) resolveCaches(req providers.ResolveRequest, values providers.
 			e.quarantine = &s
 		}
 	}
-	if len(e.caches) == 0 {
-		e.caches = []cache.Buildcache{{Name: "default", URL: "file://" + filepath.Join(p.opts.WorkDir, "buildcache"), Push: true, Index: true}}
+	own := cache.Buildcache{Name: "default", URL: "file://" + filepath.Join(p.opts.WorkDir, "buildcache"), Push: true, Index: true}
+	switch {
+	case len(e.caches) == 0:
+		e.caches = []cache.Buildcache{own}
+	case len(e.writable()) == 0:
+		e.quarantine = &own // what is built goes there, and nothing else
 	}
 	if !values.IsSet("network") {
-		e.network = len(e.sources) == 0
+		e.network = !takesSources(e.sources)
 	}
 }
 

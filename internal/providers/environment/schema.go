@@ -67,7 +67,7 @@ store of its own below ` + "`.esd`" + `, and stored in the build caches at once.
 		{Name: "config", Type: cty.DynamicPseudoType, Doc: "Spack's configuration, section by section: `packages`, `concretizer`, `compilers`, `toolchains`, …"},
 		{Name: "spack", Type: cty.DynamicPseudoType, References: []string{instance.KindName}, Doc: "The Spack that concretizes and builds. The default is the `spack` of `PATH`."},
 		{Name: "caches", Type: cty.DynamicPseudoType, References: []string{cache.BuildcacheKind, cache.SourcesKind},
-			Doc: "Build caches, in the order in which they are asked, and source mirrors. Without a build cache, `.esd/buildcache` beside the configuration is used."},
+			Doc: "Build caches, in the order in which they are asked, and source mirrors. If no build cache takes what is built, `.esd/buildcache` beside the configuration does."},
 		{Name: "quarantine", Type: cty.DynamicPseudoType, References: []string{cache.BuildcacheKind},
 			Doc: "A build cache that gets what is built in place of the others; `esd promote` copies it to them when the checks of a target have passed."},
 		{Name: "root", Type: cty.String, Default: cty.StringVal(DefaultRoot), Check: checkRoot,

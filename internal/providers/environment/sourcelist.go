@@ -23,7 +23,7 @@ type sourceLists struct {
 
 // sources lists what building the package of the step downloads.
 func (j *job) sources(ctx context.Context) ([]mirror.Source, error) {
-	file := filepath.Join(filepath.Dir(j.step.Store.Root), "sources-"+j.step.Lock.SHA256[:16]+".json")
+	file := filepath.Join(j.step.Store.spackDir(), "sources-"+j.step.Lock.SHA256[:16]+".json")
 	j.lists.mu.Lock()
 	defer j.lists.mu.Unlock()
 	all, known := j.lists.read[file]
