@@ -98,20 +98,19 @@ func (t *fileBackend) stat(_ context.Context, name string) (Info, error) {
 
 func (t *fileBackend) put(ctx context.Context, name string, src Source) error {
 	t.sweep.Do(t.removeLeftovers)
-	in, err := src.Open()
+	body, err := openSource(src)
 	if err != nil {
 		return err
 	}
-	defer in.Close()
-	body := &sourceReader{ReadCloser: in}
-	err = t.write(ctx, t.path(name), body, src.Size)
+	defer body.Close()
+	err = t.write(ctx, t.path(name), body)
 	if failure := body.failure(); failure != nil {
 		return failure
 	}
 	return t.explain(name, err)
 }
 
-func (t *fileBackend) write(ctx context.Context, target string, body io.Reader, size int64) error {
+func (t *fileBackend) write(ctx context.Context, target string, body io.Reader) error {
 	temp := filepath.Join(t.dir, tempDir, rand.Text())
 	if err := os.MkdirAll(filepath.Dir(temp), 0o777); err != nil {
 		return err
@@ -121,10 +120,7 @@ func (t *fileBackend) write(ctx context.Context, target string, body io.Reader, 
 		return err
 	}
 	defer os.Remove(temp)
-	n, err := io.Copy(out, contextReader{ctx, body})
-	if err == nil && n != size {
-		err = fmt.Errorf("%w: what is to be stored has %d bytes, not %d", ErrInvalid, n, size)
-	}
+	_, err = io.Copy(out, contextReader{ctx, body})
 	if err == nil {
 		err = out.Sync()
 	}

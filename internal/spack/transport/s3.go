@@ -17,6 +17,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/smithy-go/logging"
 )
 
 // S3Options say how s3:// stores are reached. What is empty comes from where the AWS
@@ -82,6 +83,7 @@ func (t *s3Backend) connect(ctx context.Context) (*s3.Client, error) {
 			tr.DialContext, tr.TLSClientConfig, tr.DisableCompression = rt.DialContext, rt.TLSClientConfig, true
 			tr.MaxIdleConnsPerHost, tr.IdleConnTimeout = rt.MaxIdleConnsPerHost, rt.IdleConnTimeout
 		})),
+		config.WithLogger(logging.Nop{}),                                   // what it warns of is told by errors, or does no harm
 		config.WithRetryer(func() aws.Retryer { return aws.NopRetryer{} }), // retries are made above
 	}
 	if t.opts.S3.Profile != "" {
@@ -218,12 +220,11 @@ func (t *s3Backend) put(ctx context.Context, name string, src Source) error {
 	if err != nil {
 		return err
 	}
-	in, err := src.Open()
+	body, err := openSource(src)
 	if err != nil {
 		return err
 	}
-	defer in.Close()
-	body := &sourceReader{ReadCloser: in}
+	defer body.Close()
 	if src.Size > t.sizes.single {
 		err = t.putParts(ctx, client, name, body, src.Size)
 	} else {

@@ -29,9 +29,12 @@ func defaultPartSizes() partSizes { return partSizes{single: 1 << 30, part: 64 <
 
 // of is the size of the parts of an object.
 func (p partSizes) of(size int64) int64 {
-	const whole = 1 << 20
 	least := (size + p.count - 1) / p.count
-	return max(p.part, (least+whole-1)/whole*whole)
+	if least <= p.part {
+		return p.part
+	}
+	const whole = 1 << 20
+	return (least + whole - 1) / whole * whole
 }
 
 // putParts puts an object in parts, of which nobody sees anything before all are there.
@@ -66,13 +69,7 @@ func (u *upload) send(ctx context.Context, body io.Reader, size int64) error {
 	for left := size; left > 0; left -= int64(len(buffer)) {
 		buffer = buffer[:min(left, int64(len(buffer)))]
 		if _, err := io.ReadFull(body, buffer); err != nil {
-			return fmt.Errorf("%s: %w: what is to be stored has fewer than %d bytes (%v)", u.where(), ErrInvalid, size, err)
-		}
-		if left == int64(len(buffer)) {
-			// What verifies itself tells at its end whether all was right.
-			if n, err := io.ReadFull(body, make([]byte, 1)); n > 0 || !errors.Is(err, io.EOF) {
-				return fmt.Errorf("%s: %w: what is to be stored has more than %d bytes", u.where(), ErrInvalid, size)
-			}
+			return fmt.Errorf("%s: %v", u.where(), err) // the source says what is wrong
 		}
 		if err := u.part(ctx, buffer); err != nil {
 			return err

@@ -83,7 +83,11 @@ func (s *Store) List(ctx context.Context, prefix string, yield func(name string,
 }
 
 func (s *Store) again(ctx context.Context, name string, op func() error) error {
-	if page, ok := s.backend.(*httpBackend); !ok || !page.whole || name != "" {
+	page, _ := s.backend.(*httpBackend)
+	switch one := page != nil && page.whole; {
+	case one && name != "":
+		return fmt.Errorf("%s: %w: it is one object", s.Where(name), ErrNotFound)
+	case !one:
 		if err := CheckName(name); err != nil {
 			return err
 		}

@@ -185,21 +185,44 @@ func (c contextReader) Read(p []byte) (int, error) {
 	return c.r.Read(p)
 }
 
-// sourceReader remembers why a source could not be read: the failure of what reads it
-// would tell less.
+// sourceReader reads a source, and remembers why it cannot be stored: the failure of
+// what reads it would tell less.
 type sourceReader struct {
 	io.ReadCloser
-	mu  sync.Mutex // HTTP may go on reading when its request has failed
-	err error
+	size int64
+	n    int64
+	mu   sync.Mutex // HTTP may go on reading when its request has failed
+	err  error
 }
 
-// Read implements io.Reader.
+func openSource(src Source) (*sourceReader, error) {
+	in, err := src.Open()
+	if err != nil {
+		return nil, err
+	}
+	return &sourceReader{ReadCloser: in, size: src.Size}, nil
+}
+
+// Read implements io.Reader. The last bytes are given when the source has ended well
+// after them: who gets all that was announced stores it.
 func (s *sourceReader) Read(p []byte) (int, error) {
 	n, err := s.ReadCloser.Read(p)
-	if err != nil && !errors.Is(err, io.EOF) {
-		s.mu.Lock()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.n += int64(n)
+	if err == nil && n > 0 && s.n == s.size {
+		var more int
+		more, err = io.ReadFull(s.ReadCloser, make([]byte, 1))
+		s.n += int64(more)
+	}
+	switch ended := errors.Is(err, io.EOF); {
+	case err != nil && !ended:
 		s.err = err
-		s.mu.Unlock()
+	case ended && s.n < s.size, s.n > s.size:
+		s.err = fmt.Errorf("%w: what is to be stored has not %d bytes", ErrInvalid, s.size)
+	}
+	if s.err != nil {
+		return 0, s.err
 	}
 	return n, err
 }
