@@ -89,9 +89,11 @@ func (j *job) store() (*store.Store, error) {
 	return j.step.Store.open(j.lock)
 }
 
-// find looks for the package in the caches, in their order.
-func (j *job) find(ctx context.Context) (Archive, error) {
-	found, err := Archives{j.shared}.Find(ctx, Environment{Caches: j.step.Read}, j.lock, []*spack.Spec{j.spec})
+// find looks for the package in the caches, in their order: for one that can
+// stand below root, if there is any.
+func (j *job) find(ctx context.Context, root string) (Archive, error) {
+	e := Environment{Caches: j.step.Read, Root: root, Projection: j.step.Store.Projection}
+	found, err := Archives{j.shared}.Find(ctx, e, j.lock, []*spack.Spec{j.spec})
 	return found[j.spec.Hash], err
 }
 
@@ -106,7 +108,7 @@ func (j *job) install(ctx context.Context) (providers.Result, error) {
 	done, err := s.Install(ctx, []store.Package{{Spec: j.spec}}, store.InstallOptions{
 		Specs: j.lock.Specs, Jobs: 1,
 		Fetch: func(ctx context.Context, spec *spack.Spec) (io.ReadCloser, error) {
-			archive, err := j.find(ctx)
+			archive, err := j.find(ctx, s.Root())
 			if err != nil {
 				return nil, err
 			}
@@ -127,7 +129,7 @@ func (j *job) install(ctx context.Context) (providers.Result, error) {
 // push brings the package to the caches that lack it: from the cache that has
 // it, or else from the store where it was built.
 func (j *job) push(ctx context.Context) (providers.Result, error) {
-	from, err := j.find(ctx)
+	from, err := j.find(ctx, j.step.Root)
 	switch {
 	case errors.Is(err, ErrNotCached):
 		return j.pack(ctx)
@@ -143,7 +145,7 @@ func (j *job) push(ctx context.Context) (providers.Result, error) {
 		if err != nil {
 			return result, err
 		}
-		if err := copyTo(ctx, c, from, j.lock, j.spec); err != nil {
+		if err := copyTo(ctx, c, from, j.lock, j.spec, j.step.replaces(to)); err != nil {
 			return result, fmt.Errorf("build cache %q (%s): %w", to.Name, to.URL, err)
 		}
 		j.pushed.add(to)
@@ -197,7 +199,7 @@ func (j *job) pack(ctx context.Context) (providers.Result, error) {
 			return result, err
 		}
 		_, err = c.Push(ctx, buildcache.PushRequest{
-			Spec: j.spec, Specs: j.lock.Specs, Archive: archive, Prefix: prefix, Force: j.step.Replace || j.step.Mends,
+			Spec: j.spec, Specs: j.lock.Specs, Archive: archive, Prefix: prefix, Force: j.step.replaces(to),
 		})
 		if err != nil {
 			return result, fmt.Errorf("build cache %q (%s): %w", to.Name, to.URL, err)

@@ -26,6 +26,9 @@ type located struct {
 	entry buildcache.Entry
 	// lacks are the caches that get what is built and do not have it.
 	lacks []cache.Buildcache
+	// replaced are the URLs of those among them that have something that is of no
+	// use.
+	replaced []string
 	// problem says why a cache that has it is of no use.
 	problem string
 }
@@ -94,7 +97,7 @@ func (f *finder) locate(ctx context.Context, e *env, specs []*spack.Spec) (map[s
 			case has && entry.Problem != nil:
 				l.problem = unusable(settings, s, entry.Problem)
 				if writable {
-					l.lacks = append(l.lacks, settings)
+					l.lacks, l.replaced = append(l.lacks, settings), append(l.replaced, settings.URL)
 				}
 			case has && l.cache == nil:
 				l.cache, l.entry = &settings, entry
@@ -145,7 +148,9 @@ func (f *finder) ask(ctx context.Context, e *env, settings cache.Buildcache, spe
 			continue
 		}
 		if entry.Problem = f.damage(ctx, c, settings, entry); entry.Problem == nil {
-			entry.Problem = e.fits(s, f.known.prefix(entry))
+			if wanted, err := e.prefix(s); err == nil {
+				entry.Problem = fits(wanted, f.known.prefix(entry))
+			}
 		}
 		found[s.Hash] = entry
 	}
@@ -175,11 +180,10 @@ func (f *finder) damage(ctx context.Context, c *buildcache.Cache, settings cache
 	return nil
 }
 
-// fits says why a package that was built at a prefix cannot stand where this
-// environment wants it: strings in binaries can be made shorter, not longer.
-func (e *env) fits(s *spack.Spec, built string) error {
-	wanted, err := e.prefix(s)
-	if err != nil || built == "" || len(wanted) <= len(built) {
+// fits says why a package that was built at a prefix cannot stand where it is
+// wanted: strings in binaries can be made shorter, not longer.
+func fits(wanted, built string) error {
+	if built == "" || len(wanted) <= len(built) {
 		return nil // where it is not known, installing it will tell
 	}
 	return fmt.Errorf("it was built at %s, and cannot be relocated to %s, which is longer", built, wanted)

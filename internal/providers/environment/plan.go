@@ -3,6 +3,7 @@ package environment
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 
 	"esd/internal/providers"
 	"esd/internal/providers/cache"
@@ -30,6 +31,7 @@ type stepSpec struct {
 	Hash     spack.Hash         `json:"hash"`
 	Lock     lockRef            `json:"lock"`
 	Store    storeRef           `json:"store"`
+	Root     string             `json:"root,omitempty"` // the install tree in deployments
 	Read     []cache.Buildcache `json:"read,omitempty"`
 	Write    []cache.Buildcache `json:"write,omitempty"`
 	Spack    instance.Instance  `json:"spack,omitzero"`
@@ -39,8 +41,14 @@ type stepSpec struct {
 	BuildDir string             `json:"build_directory,omitempty"`
 	Sandbox  string             `json:"sandbox,omitempty"`
 	Replace  bool               `json:"replace,omitempty"`
-	// Mends tells that a cache has an entry that is of no use and gives way.
-	Mends bool `json:"mends,omitempty"`
+	// Replaced are the URLs of caches that have an entry that is of no use and
+	// gives way.
+	Replaced []string `json:"replaced,omitempty"`
+}
+
+// replaces tells whether what a cache has of the package gives way.
+func (st stepSpec) replaces(c cache.Buildcache) bool {
+	return st.Replace || slices.Contains(st.Replaced, c.URL)
 }
 
 // lockRef names a spack.lock by path and content.
@@ -70,7 +78,7 @@ func (p *Packages) Plan(req providers.PlanRequest) (providers.Planned, error) {
 	k := req.Object.Spec.(*pkg)
 	f, _ := req.Observed.Data.(found)
 	st := p.stepSpec(k, req)
-	st.Mends = f.problem != ""
+	st.Replaced = f.replaced
 	var steps []providers.Step
 	var err error
 	add := func(step providers.Step, st stepSpec) {
@@ -103,7 +111,7 @@ func (p *Packages) Plan(req providers.PlanRequest) (providers.Planned, error) {
 func (p *shared) stepSpec(k *pkg, req providers.PlanRequest) stepSpec {
 	e := k.env
 	st := stepSpec{
-		Name: k.spec.Name, Version: k.spec.Version, Hash: k.spec.Hash, Lock: lockRef{e.lockPath, e.sha256},
+		Name: k.spec.Name, Version: k.spec.Version, Hash: k.spec.Hash, Lock: lockRef{e.lockPath, e.sha256}, Root: e.root,
 		Store: p.storeOf(e), Read: e.readable(), Write: e.writable(), Spack: e.instance,
 		Config: e.config, Sources: e.sources, Network: e.network, BuildDir: e.buildDirectory, Sandbox: p.opts.Sandbox, Replace: req.Replace,
 	}

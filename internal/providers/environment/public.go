@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"path"
 	"slices"
 
 	"esd/internal/addr"
@@ -101,12 +102,15 @@ func (a Archives) Lock(ctx context.Context, e Environment) (*lockfile.Lock, erro
 	return a.shared.locked(ctx, lockRef{e.LockPath, e.LockSHA256})
 }
 
-// Find looks for packages in the caches of an environment. A package that is in
+// Find looks for packages in the caches of an environment. Archives that can
+// stand below its root, and that nothing is known against, come before others.
+// A package that is in
 // none, or only in a form that cannot be used, is an error that is
 // [ErrNotCached].
 func (a Archives) Find(ctx context.Context, e Environment, lock *lockfile.Lock, specs []*spack.Spec) (map[spack.Hash]Archive, error) {
 	out := make(map[spack.Hash]Archive, len(specs))
 	missing := specs
+	doubtful := map[spack.Hash]Archive{} // better than nothing
 	problems := map[spack.Hash][]error{}
 	for _, settings := range e.Caches {
 		if len(missing) == 0 {
@@ -120,13 +124,23 @@ func (a Archives) Find(ctx context.Context, e Environment, lock *lockfile.Lock, 
 		if err != nil {
 			return nil, fmt.Errorf("build cache %q (%s): %w", settings.Name, settings.URL, err)
 		}
+		if len(e.Caches) > 1 {
+			if err := a.shared.finder.learn(ctx, c, found); err != nil {
+				return nil, err
+			}
+		}
 		var left []*spack.Spec
 		for _, s := range missing {
 			entry, ok := found[s.Hash]
+			archive := Archive{Settings: settings, cache: c, entry: entry, known: a.shared.finder.known}
 			switch {
-			case ok && entry.Problem == nil:
-				out[s.Hash] = Archive{Settings: settings, cache: c, entry: entry, known: a.shared.finder.known}
+			case ok && entry.Problem == nil && archive.speaksAgainst(e.prefix(s, lock.Specs)) == nil:
+				out[s.Hash] = archive
 				continue
+			case ok && entry.Problem == nil:
+				if _, another := doubtful[s.Hash]; !another {
+					doubtful[s.Hash] = archive
+				}
 			case ok:
 				problems[s.Hash] = append(problems[s.Hash], fmt.Errorf("build cache %q: %w", settings.Name, entry.Problem))
 			}
@@ -134,6 +148,13 @@ func (a Archives) Find(ctx context.Context, e Environment, lock *lockfile.Lock, 
 		}
 		missing = left
 	}
+	missing = slices.DeleteFunc(slices.Clone(missing), func(s *spack.Spec) bool {
+		archive, ok := doubtful[s.Hash]
+		if ok {
+			out[s.Hash] = archive
+		}
+		return ok
+	})
 	if len(missing) > 0 {
 		for _, settings := range e.Caches {
 			a.shared.finder.trust.doubt(settings)
@@ -147,12 +168,29 @@ func (a Archives) Find(ctx context.Context, e Environment, lock *lockfile.Lock, 
 	return out, errors.Join(errs...)
 }
 
+// prefix is where a package stands below the root; empty where that is not known.
+func (e Environment) prefix(s *spack.Spec, specs spack.Specs) string {
+	rel, err := e.Projection.Path(s, specs)
+	if err != nil || e.Root == "" {
+		return ""
+	}
+	return path.Join(e.Root, rel)
+}
+
 // Archive is an archive of a package in a build cache.
 type Archive struct {
 	Settings cache.Buildcache
 	cache    *buildcache.Cache
 	entry    buildcache.Entry
 	known    *learnt
+}
+
+// speaksAgainst says why the archive should not be the first choice for a prefix.
+func (a Archive) speaksAgainst(prefix string) error {
+	if err := a.known.damage(a.entry); err != nil {
+		return err
+	}
+	return fits(prefix, a.known.prefix(a.entry))
 }
 
 // SHA256 and Size (in bytes) are of the archive as it is stored.

@@ -85,7 +85,7 @@ func (in *installing) find(ctx context.Context) error {
 		if len(specs) == 0 {
 			continue
 		}
-		found, err := in.provider.opts.Archives.Find(ctx, in.step.Environments[i], in.locks[i], specs)
+		found, err := in.provider.opts.Archives.Find(ctx, in.environment(i), in.locks[i], specs)
 		if err != nil && len(found) == 0 {
 			return err
 		}
@@ -95,6 +95,13 @@ func (in *installing) find(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// environment is one of the environments, as what stands in the tree.
+func (in *installing) environment(i int) environment.Environment {
+	e := in.step.Environments[i]
+	e.Root, e.Projection = in.step.Tree.Path, in.step.Tree.Projection
+	return e
 }
 
 // fetch opens the archive of a package.
@@ -128,7 +135,7 @@ func (in *installing) search(ctx context.Context, s *spack.Spec) (found environm
 		if lock.Specs[s.Hash] == nil {
 			continue
 		}
-		all, problem := in.provider.opts.Archives.Find(ctx, in.step.Environments[i], lock, []*spack.Spec{s})
+		all, problem := in.provider.opts.Archives.Find(ctx, in.environment(i), lock, []*spack.Spec{s})
 		if a, ok := all[s.Hash]; ok {
 			return a, nil
 		}
