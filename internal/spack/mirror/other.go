@@ -18,7 +18,7 @@ func (f *fetcher) others(ctx context.Context, sources []Source) {
 	var mu sync.Mutex
 	var missing []Source
 	each(f, sources, func(s Source) error {
-		known := knowledge{}
+		known := newKnowledge()
 		from, count, there := "", int64(0), f.has(s.Path)
 		if !there {
 			from, count, there = f.copyCheckout(ctx, s, known)
@@ -45,7 +45,7 @@ func (f *fetcher) others(ctx context.Context, sources []Source) {
 	each(f, missing, func(s Source) error {
 		switch {
 		case f.has(s.Path):
-			return f.share(ctx, s, strings.Join(s.URLs, " "), 0, knowledge{})
+			return f.share(ctx, s, strings.Join(s.URLs, " "), 0, newKnowledge())
 		case err != nil: // it says what failed
 			return nil
 		}
@@ -55,7 +55,7 @@ func (f *fetcher) others(ctx context.Context, sources []Source) {
 
 // copyCheckout takes what has no digest from a mirror, as Spack would: it trusts
 // its mirrors.
-func (f *fetcher) copyCheckout(ctx context.Context, s Source, known knowledge) (from string, count int64, ok bool) {
+func (f *fetcher) copyCheckout(ctx context.Context, s Source, known *knowledge) (from string, count int64, ok bool) {
 	if s.Digest != "" { // the mirrors were asked, and had it not
 		return "", 0, false
 	}

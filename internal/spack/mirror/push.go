@@ -11,18 +11,22 @@ import (
 	"esd/internal/spack/transport"
 )
 
-// knowledge is what asking mirrors told of files: whether they are there, as they
-// should be.
-type knowledge map[origin]bool
+// knowledge is what was learnt of a file on the way.
+type knowledge struct {
+	places   map[origin]bool // whether it is there, as it should be
+	verified bool            // whether what is here was
+}
+
+func newKnowledge() *knowledge { return &knowledge{places: map[origin]bool{}} }
 
 // learn takes note of how reading a file ended.
-func (k knowledge) learn(o origin, err error) {
+func (k *knowledge) learn(o origin, err error) {
 	var damaged *DigestError
 	switch {
 	case err == nil:
-		k[o] = true
+		k.places[o] = true
 	case errors.Is(err, transport.ErrNotFound), errors.As(err, &damaged):
-		k[o] = false
+		k.places[o] = false
 	}
 }
 
@@ -37,7 +41,7 @@ func (f *fetcher) pushes() bool {
 }
 
 // share brings a file that is here to all mirrors that take it, and tells of it.
-func (f *fetcher) share(ctx context.Context, s Source, from string, count int64, known knowledge) error {
+func (f *fetcher) share(ctx context.Context, s Source, from string, count int64, known *knowledge) error {
 	e := Event{Source: s, From: from, Bytes: count}
 	for _, m := range f.Mirrors {
 		if !m.push {
@@ -58,12 +62,12 @@ func (f *fetcher) share(ctx context.Context, s Source, from string, count int64,
 }
 
 // push stores a file that is here in a mirror, unless it is there, and gives its size.
-func (f *fetcher) push(ctx context.Context, m *Mirror, s Source, known knowledge) (size int64, err error) {
+func (f *fetcher) push(ctx context.Context, m *Mirror, s Source, known *knowledge) (size int64, err error) {
 	info, err := os.Stat(f.local(s.Path))
 	if err != nil {
 		return 0, err
 	}
-	there, asked := known[origin{m.store, s.Path}]
+	there, asked := known.places[origin{m.store, s.Path}]
 	if !asked {
 		if there, err = isThere(ctx, m.store, s, info.Size()); err != nil {
 			return 0, err
@@ -72,7 +76,25 @@ func (f *fetcher) push(ctx context.Context, m *Mirror, s Source, known knowledge
 	if there {
 		return 0, nil
 	}
-	return info.Size(), m.store.Put(ctx, s.Path, f.verified(s, info.Size()))
+	file := f.file(s, info.Size())
+	if !known.verified && s.Digest != "" {
+		if err := verify(ctx, file); err != nil {
+			return 0, err
+		}
+		known.verified = true
+	}
+	return info.Size(), m.store.Put(ctx, s.Path, file)
+}
+
+// verify reads a file to its end, before any of it goes elsewhere.
+func verify(ctx context.Context, file transport.Source) error {
+	in, err := file.Open()
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	_, err = io.Copy(io.Discard, transport.WithContext(ctx, in))
+	return err
 }
 
 // isThere asks whether a mirror has a file. One with a digest is there in full only:
@@ -88,9 +110,9 @@ func isThere(ctx context.Context, store *transport.Store, s Source, size int64) 
 	return s.Digest == "" || info.Size < 0 || info.Size == size, nil
 }
 
-// verified reads a file of the mirror that is filled; where it is not what it should be
-// reading fails, and nothing is stored.
-func (f *fetcher) verified(s Source, size int64) transport.Source {
+// file is a file of the mirror that is filled. Where it is not what it should be reading
+// fails, and nothing is stored.
+func (f *fetcher) file(s Source, size int64) transport.Source {
 	return transport.Source{Size: size, Open: func() (io.ReadCloser, error) {
 		in, err := os.Open(f.local(s.Path))
 		if err != nil || s.Digest == "" {

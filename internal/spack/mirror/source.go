@@ -9,10 +9,10 @@ import (
 	"fmt"
 	"hash"
 	"path"
-	"path/filepath"
 	"strings"
 
 	"esd/internal/spack"
+	"esd/internal/spack/transport"
 )
 
 // Kind says how a source comes.
@@ -51,7 +51,8 @@ var ErrInvalid = errors.New("not a valid description of a source")
 // Check refuses sources that would lead outside a mirror or could not be verified.
 func (s *Source) Check() error {
 	what := fmt.Sprintf("source %d of %s", s.Number, s.Package)
-	if s.Path == "" || path.Clean(s.Path) != s.Path || !filepath.IsLocal(filepath.FromSlash(s.Path)) || strings.ContainsAny(s.Path, "\\\x00") {
+	// What begins with a dot is ours, while it is incomplete.
+	if path.Clean(s.Path) != s.Path || strings.HasPrefix(s.Path, ".") || transport.CheckName(s.Path) != nil {
 		return fmt.Errorf("%s: %w: %q is not a path in a mirror", what, ErrInvalid, s.Path)
 	}
 	if s.Digest == "" {

@@ -51,7 +51,7 @@ func (f *fetcher) group(ctx context.Context, group []Source) error {
 		f.tell(Event{Source: group[0]})
 		return nil
 	}
-	known := knowledge{}
+	known := newKnowledge()
 	for again := false; ; again = true {
 		from, count, err := f.bring(ctx, group, known)
 		for _, s := range group {
@@ -71,7 +71,7 @@ func (f *fetcher) group(ctx context.Context, group []Source) error {
 }
 
 // bring fetches a file, unless it is here, and gives it all its names.
-func (f *fetcher) bring(ctx context.Context, group []Source, known knowledge) (from string, count int64, err error) {
+func (f *fetcher) bring(ctx context.Context, group []Source, known *knowledge) (from string, count int64, err error) {
 	p, err := openPart(ctx, filepath.Join(f.dir, partsDir, group[0].Digest), group[0].Digest)
 	if err != nil {
 		return "", 0, err
@@ -87,7 +87,7 @@ func (f *fetcher) bring(ctx context.Context, group []Source, known knowledge) (f
 		if from, count, err = f.download(ctx, p, group, known); err != nil {
 			return "", 0, err
 		}
-		have = group[0].Path
+		have, known.verified = group[0].Path, true
 	}
 	for _, s := range group {
 		if err := f.alsoAt(have, s.Path); err != nil {
@@ -114,7 +114,7 @@ func (f *fetcher) alsoAt(have, path string) error {
 }
 
 // download gets a file from the first place that has it, mirrors first.
-func (f *fetcher) download(ctx context.Context, p *part, group []Source, known knowledge) (from string, count int64, err error) {
+func (f *fetcher) download(ctx context.Context, p *part, group []Source, known *knowledge) (from string, count int64, err error) {
 	if p.size > 0 && p.digest() == group[0].Digest { // all of it came, and then the process was killed
 		return "", 0, p.commit(f.local(group[0].Path))
 	}
@@ -156,7 +156,7 @@ func (f *fetcher) download(ctx context.Context, p *part, group []Source, known k
 type download struct {
 	*fetcher
 	part   *part
-	known  knowledge
+	known  *knowledge
 	failed *SourceError
 
 	origin string // where it came from
