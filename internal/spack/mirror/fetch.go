@@ -87,7 +87,7 @@ func Fetch(ctx context.Context, dir string, sources []Source, opts Options) erro
 	if err != nil {
 		return err
 	}
-	if err := os.MkdirAll(filepath.Join(dir, partsDir), 0o755); err != nil {
+	if err := makeDir(filepath.Join(dir, partsDir)); err != nil {
 		return err
 	}
 	each(f, groups, func(group []Source) error {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -81,7 +82,7 @@ func (f *fetcher) copy(ctx context.Context, o origin) (int64, error) {
 		return 0, err
 	}
 	defer r.Close()
-	out, err := os.CreateTemp(filepath.Join(f.dir, partsDir), "checkout-")
+	out, err := createTemp(filepath.Join(f.dir, partsDir))
 	if err != nil {
 		return 0, err
 	}
@@ -95,4 +96,16 @@ func (f *fetcher) copy(ctx context.Context, o origin) (int64, error) {
 		return count, err
 	}
 	return count, (&part{File: out}).commit(f.local(o.name))
+}
+
+func createTemp(dir string) (*os.File, error) {
+	for {
+		out, err := os.CreateTemp(dir, "checkout-")
+		if !errors.Is(err, fs.ErrNotExist) { // or another process tidied up
+			return out, err
+		}
+		if err := makeDir(dir); err != nil {
+			return nil, err
+		}
+	}
 }

@@ -47,7 +47,7 @@ func openLocked(ctx context.Context, name string) (*os.File, error) {
 	for {
 		f, err := os.OpenFile(name, os.O_CREATE|os.O_RDWR, 0o644)
 		if errors.Is(err, fs.ErrNotExist) { // another process tidied up
-			if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
+			if err := makeDir(filepath.Dir(name)); err != nil {
 				return nil, err
 			}
 			continue
@@ -74,6 +74,18 @@ func openLocked(ctx context.Context, name string) (*os.File, error) {
 		}
 		_ = f.Close()
 	}
+}
+
+// makeDir makes a directory that other processes may make, and remove, at the same time:
+// it need not be there for long.
+func makeDir(dir string) error {
+	err := os.MkdirAll(dir, 0o755)
+	if errors.Is(err, fs.ErrExist) {
+		if info, statErr := os.Lstat(dir); statErr != nil || info.IsDir() {
+			return nil
+		}
+	}
+	return err
 }
 
 func sameFile(f *os.File, name string) bool {
