@@ -69,7 +69,7 @@ needs. A product with that key in any cache is used; it is never built twice.`,
 				{Name: "path", Type: cty.String, Doc: "A directory, relative to the module. Its content is part of the content key."},
 				{Name: "url", Type: cty.String, Check: checkURL, Doc: "An archive (tar with gzip, bzip2, xz or zstd, or zip) to download; a single directory at its top is left out."},
 				{Name: "sha256", Type: cty.String, Check: checkSHA256, Doc: "The checksum of the archive, 64 hexadecimal digits."},
-				{Name: "git", Type: cty.String, Check: checkGit, Doc: "A git repository. Its address must not contain a password or a token; git's own credential helpers and ssh keys are used."},
+				{Name: "git", Type: cty.String, Check: schema.CheckRepository, Doc: "A git repository. Its address must not contain a password or a token; git's own credential helpers and ssh keys are used."},
 				{Name: "ref", Type: cty.String, Doc: "A branch or tag; `esd lock` pins its commit."},
 				{Name: "commit", Type: cty.String, Check: checkCommit, Doc: "A commit, 40 hexadecimal digits."},
 			},
@@ -140,27 +140,6 @@ func checkURL(v cty.Value) error {
 		}
 	}
 	return fmt.Errorf("%q is not a URL that can be downloaded: it must begin with https://, http:// or file://", s)
-}
-
-// checkGit refuses what would carry a secret into plans, logs and the lock file.
-// The name by which one logs in with ssh is none.
-func checkGit(v cty.Value) error {
-	scheme, rest, isURL := strings.Cut(v.AsString(), "://")
-	if !isURL {
-		scheme, rest = "ssh", v.AsString() // user@host:path, or a directory
-	}
-	if i := strings.IndexAny(rest, "/?#"); i >= 0 {
-		rest = rest[:i]
-	}
-	i := strings.LastIndexByte(rest, '@')
-	if i < 0 {
-		return nil
-	}
-	if strings.Contains(strings.ToLower(scheme), "ssh") && !strings.Contains(rest[:i], ":") {
-		return nil
-	}
-	return errors.New("the address of a git repository must not contain a password or a token: it would end up in plans, logs and the lock file; " +
-		"leave it to a credential helper of git, or to a key of ssh")
 }
 
 func checkSHA256(v cty.Value) error {
