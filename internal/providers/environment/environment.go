@@ -92,6 +92,7 @@ func (p *Packages) Unrecorded() {}
 // env is a decoded environment.
 type env struct {
 	address  addr.Address
+	lockFile string // as the directory of the module was given
 	lockPath string // absolute
 	lock     *lockfile.Lock
 	sha256   string // of the lock
@@ -163,7 +164,8 @@ func cleanAbsolute(s string) bool {
 	return true
 }
 
-// inDir makes a path absolute, from a directory.
+// inDir makes a path absolute that is relative to a directory, which may itself be
+// relative to the working directory.
 func inDir(dir, p string) string {
 	if !filepath.IsAbs(p) {
 		p = filepath.Join(dir, p)

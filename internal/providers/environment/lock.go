@@ -31,7 +31,7 @@ func (p *Provider) Lock(ctx context.Context, req providers.LockRequest) (provide
 	if err != nil {
 		return providers.Locked{}, fmt.Errorf("locking %s: what Spack wrote cannot be used: %w", e.address, err)
 	}
-	locked := providers.Locked{Path: e.lockPath, Environment: e.inputs}
+	locked := providers.Locked{Path: e.lockFile, Environment: e.inputs}
 	locked.Environment.SHA256 = digest(data)
 	before, err := p.before(e)
 	if err != nil {

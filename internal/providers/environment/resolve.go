@@ -42,8 +42,9 @@ func (p *Provider) Resolve(ctx context.Context, req providers.ResolveRequest) (*
 	values := providers.Decode(req.Config)
 	e := &env{
 		address: req.Address, specs: values.Strings("specs"), root: values.String("root"), paddedLength: values.Int("padded_length"),
-		buildDirectory: values.String("build_directory"), lockPath: LockPath(req.ModuleDir, req.Address),
+		buildDirectory: values.String("build_directory"), lockFile: LockPath(req.ModuleDir, req.Address),
 	}
+	e.lockPath = inDir("", e.lockFile)
 	o := &providers.Object{
 		Address: req.Address, Kind: Kind, Dependencies: req.Dependencies, Range: req.Range, Spec: e, Title: "environment " + req.Address.Name,
 	}
@@ -204,7 +205,7 @@ func (e *env) resourcesOf(s *spack.Spec) providers.Resources {
 // resolveLock reads the lock and says why it does not do.
 func (p *Provider) resolveLock(ctx context.Context, req providers.ResolveRequest, e *env, projection string) error {
 	lock, sum, err := p.read(ctx, e.lockPath)
-	written, _ := filepath.Rel(req.ModuleDir, e.lockPath)
+	written := LockPath("", e.address)
 	locked, known := req.Pins.Environment(e.address.String())
 	switch {
 	case errors.Is(err, fs.ErrNotExist) && !known:
