@@ -23,8 +23,30 @@ func TestEnvironmentsWithRealSpack(t *testing.T) {
 		st := newSpackStack(t, s)
 		for name, test := range map[string]func(*testing.T, *spackStack){
 			"what the caches lack is built and stored, and then there is nothing to do": testBuildsAll,
-			"only what is missing is built, and only what that needs is fetched":       testMissingEntries,
-			"an index is not needed": testNoIndex,
+			"only what is missing is built, and only what that needs is fetched":        testMissingEntries,
+			"an index is not needed":                               testNoIndex,
+			"the same inputs are locked alike, once":               testLocksAlike,
+			"lock tells what changes, and asks":                    testLockChanges,
+			"a lock that fails leaves everything as it was":        testLockFailures,
+			"a spack.yaml is taken as it is":                       testLockFromManifest,
+			"killed builds go on where they were, in a namespace":  testKills("namespace"),
+			"killed builds go on where they were, without sandbox": testKills("none"),
+			"interrupts":                                               testInterrupts,
+			"two runs with one cache do no damage":                     testTwoAtOnce,
+			"Spack installs from the cache that esd wrote":             testSpackReadsOurCache,
+			"esd deploys from the cache that Spack wrote":              testSpacksCacheIsUsed,
+			"a registry is a cache for both":                           testRegistry,
+			"a failure stops nothing but what needs it":                testFailure,
+			"a build that hangs is ended":                              testTimeLimit,
+			"a build that fills memory is ended":                       testMemoryLimit,
+			"damaged entries are replaced":                             testDamagedEntries,
+			"a cache that is full":                                     testUnwritable,
+			"caches that are only read":                                testReadOnlyCaches,
+			"two environments share packages, which have addresses":    testTwoEnvironments,
+			"what is built goes to the quarantine only":                testQuarantine,
+			"sources come from the mirror, and builds have no network": testSourcesFromMirror,
+			"an ordinary user can do it":                               testOrdinaryUser,
+			"a lock that changed after the plan":                       testStaleLock,
 		} {
 			t.Run(name, func(t *testing.T) {
 				t.Parallel()
