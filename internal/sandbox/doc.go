@@ -20,7 +20,8 @@
 // On Linux every command has a supervisor: this very program, started once more. It sets up the mounts, starts
 // the command, reaps, and takes the whole tree of processes down when the command ends, when it is told to, or
 // when the program that started it disappears (its end of the control socket closes, also after kill -9). For
-// that, main and every TestMain that uses this package call [Init] before anything else.
+// that, main and every TestMain that uses this package call [Init] before anything else. That takes a moment after
+// kill -9, and longer on a busy machine; what must not meet the command holds a lock, see [Spec].
 //
 // # Who the command is
 //

@@ -34,6 +34,7 @@ func programs() map[string]func() int {
 			}
 			return 0
 		},
+		"hold": holdProgram,
 		// forbid starts the tests named by its argument where user namespaces are forbidden and without any capability.
 		"forbid": func() int {
 			if err := os.WriteFile("/proc/sys/user/max_user_namespaces", []byte("0"), 0); err != nil {

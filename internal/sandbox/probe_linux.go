@@ -119,7 +119,7 @@ func tryStage(ctx context.Context, flags uintptr) (*probeReport, error) {
 	}
 	defer control.Close()
 	err = cmd.Start()
-	closeExtra(cmd)
+	closeTheirs(cmd)
 	if err != nil {
 		return nil, err
 	}

@@ -21,7 +21,9 @@ const drainTime = 2 * time.Second
 // insideID is the user and group that a command has in a namespace sandbox.
 const insideID = 1000
 
-func (s Sandbox) run(ctx context.Context, spec Spec) (Result, error) {
+func (s Sandbox) run(ctx context.Context, spec Spec) (Result, error) { return s.job(spec).run(ctx) }
+
+func (s Sandbox) job(spec Spec) *job {
 	spec.Memory = clampMemory(spec.Memory)
 	cfg := &stageConfig{
 		Argv: spec.Argv, Env: spec.Env, Dir: spec.Dir, Memory: spec.Memory, MaxFile: spec.DiskLimit,
@@ -29,13 +31,13 @@ func (s Sandbox) run(ctx context.Context, spec Spec) (Result, error) {
 	if cfg.Dir == "" {
 		cfg.Dir = spec.Root
 	}
-	j := job{spec: spec, config: cfg}
+	j := &job{spec: spec, config: cfg}
 	if s.kind == Namespace {
 		cfg.Tree = hostTree(spec)
-		s.report.isolate(&j, spec.Network)
+		s.report.isolate(j, spec.Network)
 		cfg.UID, cfg.GID = insideID, insideID
 	}
-	return j.run(ctx)
+	return j
 }
 
 func clampMemory(limit int64) int64 {
@@ -164,13 +166,14 @@ func (j *job) start() (*exec.Cmd, *os.File, error) {
 	r, w, err := os.Pipe()
 	if err != nil {
 		_ = control.Close()
-		closeExtra(cmd)
+		closeTheirs(cmd)
 		return nil, nil, &SetupError{"make a pipe", err}
 	}
 	cmd.Stdout, cmd.Stderr = w, w
+	cmd.ExtraFiles = append(cmd.ExtraFiles, j.spec.Hold...)
 	err = cmd.Start()
 	_ = w.Close()
-	closeExtra(cmd)
+	closeTheirs(cmd)
 	if err != nil {
 		_, _ = control.Close(), r.Close()
 		return nil, nil, &SetupError{"start the supervisor", err}
@@ -207,11 +210,8 @@ func newStage(flags uintptr) (*exec.Cmd, *os.File, error) {
 	return cmd, ours, nil
 }
 
-func closeExtra(cmd *exec.Cmd) {
-	for _, f := range cmd.ExtraFiles {
-		_ = f.Close()
-	}
-}
+// closeTheirs closes the supervisor's end of the control socket in this process.
+func closeTheirs(cmd *exec.Cmd) { _ = cmd.ExtraFiles[0].Close() }
 
 func (j *job) tell(r request) error {
 	return json.NewEncoder(j.control).Encode(r)

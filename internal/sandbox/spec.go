@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -51,6 +52,10 @@ type Spec struct {
 	// DiskLimit limits, in bytes, each file (RLIMIT_FSIZE), each private temporary file system and, looked at
 	// from time to time, all of RootDir that this command adds. 0 means no limit.
 	DiskLimit int64
+	// Hold are files that stay open until nothing of the command is left, even when this program is killed before:
+	// a lock (flock(2)) on one keeps the next program away for as long. The command does not see them. Only Linux
+	// has that.
+	Hold []*os.File
 }
 
 // Bind shows a file or directory of the machine to the command.

@@ -103,6 +103,9 @@ func (s *supervisor) run(cfg *stageConfig) error {
 	if err := prepare(cfg); err != nil {
 		return err
 	}
+	if programIsGone() {
+		return errProgramGone
+	}
 	pid, err := startCommand(cfg)
 	if err != nil {
 		return err
@@ -113,6 +116,16 @@ func (s *supervisor) run(cfg *stageConfig) error {
 	endRest()
 	s.answer(stageReport{Exit: exit})
 	return nil
+}
+
+var errProgramGone = errors.New("the program that wanted the command is gone")
+
+// programIsGone looks whether the other end of the control socket is closed. The config may have been waiting in it
+// for long: whoever wrote it may be dead by now, and another program at work where the command would write.
+func programIsGone() bool {
+	fds := []unix.PollFd{{Fd: controlFD, Events: unix.POLLRDHUP}}
+	n, err := unix.Poll(fds, 0)
+	return err == nil && n > 0 && fds[0].Revents&(unix.POLLRDHUP|unix.POLLHUP|unix.POLLERR) != 0
 }
 
 // obey passes signals on until the program is gone, and then ends everything.
@@ -157,13 +170,10 @@ func waitFor(pid int) *exitReport {
 	}
 }
 
-// endRest kills what the command left behind. As process 1 it leaves the reaping to the kernel, which does it
-// when process 1 ends; otherwise orphans have become children of this process, which is a subreaper.
+// endRest kills what the command left behind and waits until it is gone. Orphans have become children of this
+// process, which is process 1 or a subreaper. The kernel would reap for process 1, but close its files before, and
+// with them give the locks back that the program holds for as long as anything runs.
 func endRest() {
-	if os.Getpid() == 1 {
-		killAll()
-		return
-	}
 	// Bounded, because a process in an uninterruptible wait on a dead file server never goes.
 	for range 1000 {
 		got, err := syscall.Wait4(-1, nil, syscall.WNOHANG, nil)

@@ -35,12 +35,12 @@ func (p *Provider) Apply(ctx context.Context, run providers.Run) (providers.Resu
 			return providers.Result{}, err
 		}
 	}
-	unlock, err := lockPackage(ctx, place, st.Base)
+	lock, err := lockPackage(ctx, place, st.Base)
 	if err != nil {
 		return providers.Result{}, err
 	}
-	defer unlock()
-	job := &job{provider: p, run: run, step: st, place: place, box: box, why: why}
+	defer lock.Close()
+	job := &job{provider: p, run: run, step: st, place: place, lock: lock, box: box, why: why}
 	switch run.Op {
 	case opFetch:
 		return job.fetch(ctx)
@@ -58,6 +58,7 @@ type job struct {
 	run      providers.Run
 	step     stepSpec
 	place    place
+	lock     *os.File // of the package in the place
 	box      sandbox.Sandbox
 	why      string // this sandbox was chosen
 }

@@ -182,6 +182,9 @@ func (j *job) runScript(ctx context.Context, w *workshop) (sandbox.Result, error
 		Root: w.root, RootDir: w.rootDir, Dir: w.inside(w.scratch, "source"), Argv: argv, Env: j.environment(w),
 		Network: j.step.Network, Stdout: j.run.Log, LogLimit: logLimit,
 	}
+	if j.lock != nil {
+		spec.Hold = []*os.File{j.lock} // where esd is killed, the next one waits for the script to end
+	}
 	if !j.place.real {
 		for _, base := range w.needed {
 			spec.Binds = append(spec.Binds, sandbox.Bind{Source: j.place.path(base), Target: w.inside(base), ReadOnly: true})

@@ -47,11 +47,11 @@ func (j *job) checkout(ctx context.Context, s source, dir string) error {
 	if err := os.MkdirAll(filepath.Dir(repo), 0o755); err != nil {
 		return err
 	}
-	unlock, err := lockFile(ctx, repo+".lock", "commit "+s.Commit) // recipes can share a source
+	lock, err := lockFile(ctx, repo+".lock", "commit "+s.Commit) // recipes can share a source
 	if err != nil {
 		return err
 	}
-	defer unlock()
+	defer lock.Close()
 	if _, err := git(ctx, repo, "cat-file", "-e", s.Commit+"^{tree}"); err != nil {
 		fmt.Fprintf(j.run.Log, "esd: fetching commit %s of %s\n", s.Commit, s.Git)
 		if err := fetchCommit(ctx, repo, s); err != nil {

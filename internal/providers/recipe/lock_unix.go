@@ -13,14 +13,15 @@ import (
 )
 
 // lockPackage keeps other processes that use the same place away from one
-// package. The lock ends with the process, however that ends.
-func lockPackage(ctx context.Context, p place, base string) (unlock func(), err error) {
+// package. Closing the file gives the lock back, as the end of the process does,
+// however that ends; but not before every process that has the file is gone.
+func lockPackage(ctx context.Context, p place, base string) (*os.File, error) {
 	return lockFile(ctx, p.meta(base)+".lock", base)
 }
 
 // lockFile waits for the lock on a file, which it makes; what says what it is
 // about.
-func lockFile(ctx context.Context, path, what string) (unlock func(), err error) {
+func lockFile(ctx context.Context, path, what string) (*os.File, error) {
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o644)
 	if err != nil {
 		return nil, err
@@ -29,7 +30,7 @@ func lockFile(ctx context.Context, path, what string) (unlock func(), err error)
 		err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
 		switch {
 		case err == nil:
-			return func() { f.Close() }, nil
+			return f, nil
 		case errors.Is(err, unix.EWOULDBLOCK):
 			select {
 			case <-time.After(100 * time.Millisecond):
@@ -41,7 +42,7 @@ func lockFile(ctx context.Context, path, what string) (unlock func(), err error)
 			if errors.Is(err, unix.EINTR) {
 				continue
 			}
-			return func() { f.Close() }, nil // no locks on this file system: the lock of the state has to do
+			return f, nil // no locks on this file system: the lock of the state has to do
 		default:
 			f.Close()
 			return nil, fmt.Errorf("locking %s: %w", what, err)

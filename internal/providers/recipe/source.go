@@ -74,11 +74,11 @@ func (j *job) download(ctx context.Context, s source) (string, error) {
 	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
 		return "", err
 	}
-	unlock, err := lockFile(ctx, file+".lock", s.URL) // recipes can share a source
+	lock, err := lockFile(ctx, file+".lock", s.URL) // recipes can share a source
 	if err != nil {
 		return "", err
 	}
-	defer unlock()
+	defer lock.Close()
 	if sum, err := archive.HashFile(ctx, file); err == nil && sum == "sha256:"+s.SHA256 {
 		return file, nil
 	}
