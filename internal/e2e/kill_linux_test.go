@@ -17,6 +17,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 // victim is the configuration that is killed: recipes in a row, side by side
@@ -241,6 +243,11 @@ func killOnce(t *testing.T, m *machine, at moment, all map[string]string, digest
 		t.Errorf("the layout has %s under the tag, which is neither nothing nor the image", got)
 	}
 	finished := records(t, m.path("../cache"))
+	for name, record := range finished {
+		if record != all[name] {
+			t.Errorf("the run that was killed has made %s as %s, want %s", name, record, all[name])
+		}
+	}
 	for _, address := range told.completed("build") {
 		if _, ok := finished[strings.TrimPrefix(address, "recipe.")]; !ok {
 			t.Errorf("%s was told to be complete, and is not in the cache", address)
@@ -267,8 +274,8 @@ func killOnce(t *testing.T, m *machine, at moment, all map[string]string, digest
 	if got := layoutTag(t, m.path("dist/lab"), "v1"); got != digest {
 		t.Errorf("the layout has %s under the tag, want %s", got, digest)
 	}
-	if got := records(t, m.path("../cache")); !maps.Equal(got, all) {
-		t.Errorf("the cache has %v, want %v", got, all)
+	if diff := cmp.Diff(all, records(t, m.path("../cache"))); diff != "" {
+		t.Errorf("the cache has other products than without a kill:\n%s", diff)
 	}
 	for _, pattern := range []string{"../cache/tmp/*", ".esd/tmp/*", ".esd/build/*", ".esd/*.tmp.*", "dist/lab/.esd-ingest/*"} {
 		left, _ := filepath.Glob(m.path(pattern))

@@ -14,7 +14,7 @@ import (
 )
 
 // records reads the records of the packages in a directory cache, past esd: by
-// name, the content key. Each must be whole, and its archive be there as
+// name, the content key and the digest of the archive. Each must be whole, and its archive be there as
 // announced.
 func records(t testing.TB, dir string) map[string]string {
 	t.Helper()
@@ -37,7 +37,7 @@ func records(t testing.TB, dir string) map[string]string {
 		}
 		wantBlob(t, filepath.Join(dir, "blobs", "sha256", r.Archive.Digest.Encoded()[:2], r.Archive.Digest.Encoded()), r.Archive.Digest)
 		if r.Kind == "recipe" {
-			found[r.Name] = r.Key
+			found[r.Name] = r.Key + " " + string(r.Archive.Digest)
 		}
 	}
 	return found
