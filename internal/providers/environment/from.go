@@ -52,10 +52,13 @@ func readExisting(path string) (*existing, error) {
 		if err != nil {
 			return nil, err
 		}
-		fmt.Fprintf(&all, "%d:%s%d:%s", len(rel), rel, len(content), content)
+		name := filepath.Base(f.Path) // which section a file of a directory is
 		if filepath.IsLocal(rel) {
-			x.files[rel] = content
+			name, x.files[rel] = rel, content
 		}
+		// How another place is named stands in the text that includes it; how one gets
+		// there from here is not the same on each machine.
+		fmt.Fprintf(&all, "%d:%s%d:%s", len(name), name, len(content), content)
 	}
 	x.digest = providers.ShortDigest(all.String())
 	list, err := m.SpecList()
