@@ -10,6 +10,7 @@ import (
 
 	"esd/internal/addr"
 	"esd/internal/config/lockfile"
+	"esd/internal/plan"
 	"esd/internal/providers"
 )
 
@@ -40,6 +41,9 @@ func (w *Workspace) lockEnvironments(ctx context.Context, result *LockResult, op
 	if diags.HasErrors() {
 		return diags
 	}
+	if err := w.checkLockFiles(resolved.Objects); err != nil {
+		return err
+	}
 	kept := map[string]bool{}
 	for _, o := range resolved.Objects {
 		locker, ok := w.Kinds.Kind(o.Kind).(providers.Locker)
@@ -66,6 +70,26 @@ func (w *Workspace) lockEnvironments(ctx context.Context, result *LockResult, op
 		if !kept[address] {
 			result.next.RemoveEnvironment(address)
 			result.Environments = append(result.Environments, EnvironmentLock{Address: address, Changes: []string{"is no longer in the configuration"}})
+		}
+	}
+	return nil
+}
+
+// checkLockFiles refuses environments with one file for the locks of both, before
+// one is overwritten.
+func (w *Workspace) checkLockFiles(objects []*providers.Object) error {
+	owner := map[string]addr.Address{}
+	for _, o := range objects {
+		kind := w.Kinds.Kind(o.Kind)
+		claimer, claims := kind.(providers.Claimer)
+		if _, locks := kind.(providers.Locker); !locks || !claims {
+			continue
+		}
+		for _, file := range claimer.Claims(o) {
+			if first, taken := owner[file]; taken {
+				return &plan.ConflictError{Place: file, First: first, Second: o.Address}
+			}
+			owner[file] = o.Address
 		}
 	}
 	return nil

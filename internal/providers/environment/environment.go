@@ -63,6 +63,7 @@ type readLock struct {
 var (
 	_ providers.Provider   = (*Provider)(nil)
 	_ providers.Locker     = (*Provider)(nil)
+	_ providers.Claimer    = (*Provider)(nil)
 	_ providers.Provider   = (*Packages)(nil)
 	_ providers.Unrecorded = (*Packages)(nil)
 	_ providers.Finisher   = (*Packages)(nil)

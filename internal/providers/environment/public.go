@@ -56,6 +56,10 @@ func Of(o *providers.Object) (Environment, bool) {
 	}, true
 }
 
+// Claims is the file of the lock: of two environments each would overwrite that
+// of the other.
+func (p *Provider) Claims(o *providers.Object) []string { return []string{o.Spec.(*env).lockPath} }
+
 // Members lists what is needed to run an environment, without what the system
 // provides, sorted by name and hash. Specs is the whole DAG.
 func Members(o *providers.Object) (members []Member, specs spack.Specs, err error) {
