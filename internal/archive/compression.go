@@ -11,6 +11,8 @@ import (
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
 	"github.com/ulikunitz/xz"
+
+	"esd/internal/archive/gunzip"
 )
 
 // Compression is how an archive is compressed when it is written. Reading needs no
@@ -178,7 +180,7 @@ func decompress(r *bufio.Reader, f format) (io.ReadCloser, error) {
 	case formatTar:
 		return io.NopCloser(r), nil
 	case formatGzip:
-		return gzip.NewReader(r)
+		return gunzip.NewReader(r)
 	case formatBzip2:
 		return io.NopCloser(bzip2.NewReader(r)), nil
 	case formatZstd:

@@ -8,6 +8,8 @@ import (
 const (
 	aheadBuffer  = 512 << 10
 	aheadBuffers = 8
+	// firstAhead is the size of the first buffer: most archives are small.
+	firstAhead = 64 << 10
 )
 
 // readAhead reads a stream in a goroutine of its own: decompressing keeps one
@@ -30,21 +32,26 @@ type chunk struct {
 func newReadAhead(ctx context.Context, r io.Reader) *readAhead {
 	ctx, cancel := context.WithCancel(ctx)
 	a := &readAhead{full: make(chan chunk, aheadBuffers), free: make(chan []byte, aheadBuffers), stop: cancel}
-	for range aheadBuffers {
-		a.free <- make([]byte, aheadBuffer)
-	}
 	go a.run(ctx, r)
 	return a
 }
 
 func (a *readAhead) run(ctx context.Context, r io.Reader) {
 	defer close(a.full)
-	for {
+	for made := 0; ; {
 		var buf []byte
-		select {
-		case buf = <-a.free:
-		case <-ctx.Done():
-			return
+		if made < aheadBuffers && len(a.free) == 0 {
+			size := aheadBuffer
+			if made++; made == 1 {
+				size = firstAhead
+			}
+			buf = make([]byte, size)
+		} else {
+			select {
+			case buf = <-a.free:
+			case <-ctx.Done():
+				return
+			}
 		}
 		n, err := fill(r, buf)
 		select {
@@ -76,7 +83,7 @@ func (a *readAhead) Read(p []byte) (int, error) {
 			return 0, a.err
 		}
 		if a.buf != nil {
-			a.free <- a.buf[:aheadBuffer]
+			a.free <- a.buf[:cap(a.buf)]
 			a.buf = nil
 		}
 		c, ok := <-a.full

@@ -8,15 +8,17 @@ import (
 	"fmt"
 	"io"
 
-	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
 	"github.com/ulikunitz/xz"
 
 	"esd/internal/archive"
+	"esd/internal/archive/gunzip"
 )
 
 const (
 	tarBlock = 512
+	// sourceBuffer is how much of an archive is read at once.
+	sourceBuffer = 64 << 10
 	// maxWindow is the most memory that a decoder gets for an archive of others.
 	maxWindow = 128 << 20
 )
@@ -31,7 +33,7 @@ func decompress(r *bufio.Reader) (io.ReadCloser, error) {
 	starts := func(magic string) bool { return bytes.HasPrefix(head, []byte(magic)) }
 	switch {
 	case starts("\x1f\x8b"):
-		return gzip.NewReader(r)
+		return gunzip.NewReader(r)
 	case starts("BZh"):
 		return io.NopCloser(bzip2.NewReader(r)), nil
 	case starts("\x28\xb5\x2f\xfd"):

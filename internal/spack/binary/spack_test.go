@@ -109,7 +109,7 @@ func cached(t testing.TB, cache string, spec *spack.Spec) string {
 	return found
 }
 
-func gunzip(t testing.TB, name string) []byte {
+func gunzipped(t testing.TB, name string) []byte {
 	t.Helper()
 	out, err := exec.Command("gzip", "-dc", name).Output()
 	if err != nil {
@@ -154,7 +154,7 @@ func TestPackedPrefixesAreSpacksArchives(t *testing.T) {
 				if err := os.WriteFile(ours, out.Bytes(), 0o644); err != nil {
 					t.Fatal(err)
 				}
-				want, got := gunzip(t, name), gunzip(t, ours)
+				want, got := gunzipped(t, name), gunzipped(t, ours)
 				if !bytes.Equal(got, want) || packed.TarSize != int64(len(want)) {
 					t.Errorf("the archive of %s differs (%d and %d bytes)", index.specs[h].ID(), len(got), len(want))
 				}

@@ -12,10 +12,8 @@ import (
 	"path"
 	"strings"
 
-	"github.com/klauspost/compress/flate"
-	"github.com/klauspost/compress/gzip"
-
 	"esd/internal/archive"
+	"esd/internal/archive/gunzip"
 	"esd/internal/spack/relocate"
 )
 
@@ -70,7 +68,7 @@ func newUnpacker(ctx context.Context, limits archive.Limits, s store) *unpacker 
 // run reads all of r: the archive, and what follows it, so that a reader that
 // verifies what it delivers gets to its end.
 func (x *unpacker) run(r io.Reader) (*Metadata, error) {
-	source := bufio.NewReaderSize(x.budget.storedReader(contextReader{x.ctx, r}), aheadBuffer)
+	source := bufio.NewReaderSize(x.budget.storedReader(contextReader{x.ctx, r}), sourceBuffer)
 	plain, err := decompress(source)
 	if err != nil {
 		return nil, x.explain(err)
@@ -109,7 +107,6 @@ func drain(r io.Reader) error {
 // explain says of errors of the formats below what they mean here.
 func (x *unpacker) explain(err error) error {
 	cause := context.Cause(x.ctx)
-	var corrupt flate.CorruptInputError
 	switch {
 	case err == nil:
 		return nil
@@ -117,7 +114,7 @@ func (x *unpacker) explain(err error) error {
 		return cause
 	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF):
 		return fmt.Errorf("%w: it ends too early: %w", archive.ErrFormat, io.ErrUnexpectedEOF)
-	case errors.Is(err, tar.ErrHeader), errors.Is(err, gzip.ErrHeader), errors.Is(err, gzip.ErrChecksum), errors.As(err, &corrupt):
+	case errors.Is(err, tar.ErrHeader), errors.Is(err, gunzip.ErrHeader), errors.Is(err, gunzip.ErrChecksum), errors.Is(err, gunzip.ErrCorrupt):
 		return fmt.Errorf("%w: it is damaged: %w", archive.ErrFormat, err)
 	}
 	return err
