@@ -8,9 +8,11 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"esd/internal/addr"
 	"esd/internal/plan"
+	"esd/internal/providers"
 	"esd/internal/providers/environment"
 	"esd/internal/spack"
 	"esd/internal/spack/depfile"
@@ -85,7 +87,28 @@ func (w *Workspace) EnvironmentLock(ctx context.Context, a addr.Address) (SpackL
 	if !ok {
 		return SpackLock{}, fmt.Errorf("%s is no environment", a)
 	}
-	return ReadSpackLock(e.LockPath)
+	return w.spackEnvironment(o, e)
+}
+
+// spackEnvironment makes of an environment one that Spack knows: a directory with
+// a spack.yaml and a spack.lock, below the working data, for `spack -e`.
+func (w *Workspace) spackEnvironment(o *providers.Object, e environment.Environment) (SpackLock, error) {
+	lock, err := ReadSpackLock(e.LockPath)
+	if err != nil {
+		return lock, err
+	}
+	manifest, err := environment.Manifest(o)
+	if err != nil {
+		return lock, err
+	}
+	name := strings.TrimSuffix(filepath.Base(e.LockPath), ".spack.lock")
+	lock.Dir = filepath.Join(w.WorkDir, "environments", name)
+	for file, content := range map[string][]byte{"spack.yaml": manifest, "spack.lock": lock.Data} {
+		if err := writeLock(filepath.Join(lock.Dir, file), content); err != nil {
+			return lock, err
+		}
+	}
+	return lock, nil
 }
 
 // DepfileOptions are those of `spack env depfile`.

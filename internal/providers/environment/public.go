@@ -2,6 +2,7 @@ package environment
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -14,6 +15,7 @@ import (
 	"esd/internal/spack"
 	"esd/internal/spack/buildcache"
 	"esd/internal/spack/lockfile"
+	"esd/internal/spack/manifest"
 )
 
 // Environment is what targets may know of an environment, and what their steps
@@ -93,6 +95,25 @@ func ExternalPrefixes(specs spack.Specs) map[spack.Hash]string {
 // ErrNotCached means that a package is in no build cache, or in none in a form
 // that can be used.
 var ErrNotCached = errors.New("is in no build cache any more")
+
+// Manifest is the spack.yaml of an environment: its specs and its configuration.
+func Manifest(o *providers.Object) ([]byte, error) {
+	e := o.Spec.(*env)
+	if e.existing != nil {
+		return e.existing.manifest, nil
+	}
+	var config map[string]any
+	if len(e.config) > 0 {
+		if err := json.Unmarshal(e.config, &config); err != nil {
+			return nil, err
+		}
+	}
+	if config == nil {
+		config = map[string]any{}
+	}
+	config["view"] = false
+	return manifest.Write(e.specs, config)
+}
 
 // Archives opens archives of packages for targets.
 type Archives struct{ shared *shared }
