@@ -2,7 +2,10 @@ package cache
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"slices"
 	"strings"
 
@@ -110,10 +113,33 @@ func (BuildcacheBlock) Resolve(_ context.Context, req providers.ResolveRequest) 
 		diags = append(diags, &hcl.Diagnostic{Severity: hcl.DiagError, Summary: "Nobody is trusted",
 			Detail: "With signed = true, name the files of the keys whose signatures count in trusted_keys.", Subject: &rng})
 	}
+	diags = append(diags, checkDirectory(req, s)...)
 	return &providers.Object{
 		Address: req.Address, Kind: BuildcacheKind, Dependencies: req.Dependencies, Range: req.Range, Spec: s,
 		Attributes: cty.ObjectVal(map[string]cty.Value{
 			"address": cty.StringVal(req.Address.String()), "url": cty.StringVal(s.URL), "push": cty.BoolVal(s.Push),
 		}),
 	}, diags
+}
+
+// checkDirectory tells of a directory that is not there: a misspelt path would
+// otherwise look like an empty cache, and everything be built.
+func checkDirectory(req providers.ResolveRequest, s Buildcache) hcl.Diagnostics {
+	dir, isDir := strings.CutPrefix(s.URL, "file://")
+	if !isDir {
+		return nil
+	}
+	rng := req.AttributeRange("url")
+	info, err := os.Stat(dir)
+	switch {
+	case err == nil && !info.IsDir():
+		return hcl.Diagnostics{{Severity: hcl.DiagError, Summary: "Not a build cache", Detail: dir + " is not a directory.", Subject: &rng}}
+	case errors.Is(err, fs.ErrNotExist) && !s.Push:
+		return hcl.Diagnostics{{Severity: hcl.DiagError, Summary: "No such build cache",
+			Detail: dir + " does not exist, and with push = false nothing will be stored there.", Subject: &rng}}
+	case errors.Is(err, fs.ErrNotExist):
+		return hcl.Diagnostics{{Severity: hcl.DiagWarning, Summary: "The build cache is not there yet",
+			Detail: dir + " does not exist: it counts as empty, and is made when the first package is stored.", Subject: &rng}}
+	}
+	return nil
 }

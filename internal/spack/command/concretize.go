@@ -78,7 +78,7 @@ type running struct {
 	doing, env       string
 	output           io.Writer
 	timeout, silence time.Duration
-	writes           []string
+	writes, reads    []string
 }
 
 // run runs Spack and turns all that is no success into a [*RunError].
@@ -91,7 +91,7 @@ func (i *Instance) run(ctx context.Context, r running, args ...string) error {
 	watched, out, stop := watch(ctx, r.timeout, r.silence, out)
 	defer stop()
 	c := i.command(r.env, args...)
-	c.Output, c.Writes = out, append(c.Writes, r.writes...)
+	c.Output, c.Writes, c.Reads = out, append(c.Writes, r.writes...), append(c.Reads, r.reads...)
 	exit, err := i.settings.Run(watched, c)
 	said := string(follow.tail.kept)
 	if why := cause(watched, exit, err, said); why != nil {

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 
 	"esd/internal/spack"
 	"esd/internal/spack/mirror"
@@ -32,7 +34,7 @@ func (i *Instance) Sources(ctx context.Context, lock []byte, hashes []spack.Hash
 	}
 	defer remove()
 	out := filepath.Join(env, "found.json")
-	if err := i.script(ctx, env, "finding sources", hashes, "list", out); err != nil {
+	if err := i.script(ctx, running{doing: "finding sources", env: env}, hashes, "list", out); err != nil {
 		return nil, err
 	}
 	text, err := readBounded(out, maxSources)
@@ -76,7 +78,8 @@ func (i *Instance) Store(ctx context.Context, lock []byte, dir string, sources [
 		return err
 	}
 	defer os.RemoveAll(part)
-	if err := i.script(ctx, env, "fetching sources from version control", wanted, "store", part); err != nil {
+	r := running{doing: "fetching sources from version control", env: env, writes: []string{part}, reads: directories(sources)}
+	if err := i.script(ctx, r, wanted, "store", part); err != nil {
 		return err
 	}
 	for _, s := range sources {
@@ -106,23 +109,33 @@ func (i *Instance) scriptEnvironment(ctx context.Context, lock []byte, hashes []
 	return i.environment(ctx, []byte(buildManifest), part)
 }
 
+// directories are the repositories among sources that are on this machine.
+func directories(sources []mirror.Source) []string {
+	var found []string
+	for _, s := range sources {
+		for _, address := range s.URLs {
+			if dir := strings.TrimPrefix(address, "file://"); filepath.IsAbs(dir) && isDir(dir) {
+				found = append(found, dir)
+			}
+		}
+	}
+	slices.Sort(found)
+	return slices.Compact(found)
+}
+
 // script runs our script in Spack's Python. What it is about goes through a
 // file: there may be more than fits on a command line.
-func (i *Instance) script(ctx context.Context, env, doing string, about any, action, target string) error {
+func (i *Instance) script(ctx context.Context, r running, about any, action, target string) error {
 	text, err := marshal(about)
 	if err != nil {
 		return err
 	}
-	script, argument := filepath.Join(env, "sources.py"), filepath.Join(env, "wanted.json")
+	script, argument := filepath.Join(r.env, "sources.py"), filepath.Join(r.env, "wanted.json")
 	if err := writeFile(script, sourcesScript); err != nil {
 		return err
 	}
 	if err := writeFile(argument, text); err != nil {
 		return err
-	}
-	r := running{doing: doing, env: env}
-	if action == "store" {
-		r.writes = []string{target}
 	}
 	return i.run(ctx, r, "python", script, action, target, argument)
 }
