@@ -135,8 +135,8 @@ func checkDirectory(req providers.ResolveRequest, s Buildcache) hcl.Diagnostics 
 	case err == nil && !info.IsDir():
 		return hcl.Diagnostics{{Severity: hcl.DiagError, Summary: "Not a build cache", Detail: dir + " is not a directory.", Subject: &rng}}
 	case errors.Is(err, fs.ErrNotExist) && !s.Push:
-		return hcl.Diagnostics{{Severity: hcl.DiagError, Summary: "No such build cache",
-			Detail: dir + " does not exist, and with push = false nothing will be stored there.", Subject: &rng}}
+		return hcl.Diagnostics{{Severity: hcl.DiagWarning, Summary: "There is no such build cache",
+			Detail: dir + " does not exist: it counts as empty, and with push = false nothing will be stored there.", Subject: &rng}}
 	case errors.Is(err, fs.ErrNotExist):
 		return hcl.Diagnostics{{Severity: hcl.DiagWarning, Summary: "The build cache is not there yet",
 			Detail: dir + " does not exist: it counts as empty, and is made when the first package is stored.", Subject: &rng}}

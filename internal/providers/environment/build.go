@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"os"
 	"path/filepath"
@@ -36,7 +37,7 @@ func (j *job) build(ctx context.Context) (providers.Result, error) {
 	if err != nil {
 		return providers.Result{}, err
 	}
-	data, err := readFile(j.step.Lock.Path)
+	data, err := j.step.Lock.text()
 	if err != nil {
 		return providers.Result{}, err
 	}
@@ -75,6 +76,10 @@ func explain(err error) error {
 	if errors.Is(err, command.ErrOutOfMemory) {
 		return &providers.RetryError{Err: err, OutOfMemory: true}
 	}
+	if errors.Is(err, command.ErrFetch) {
+		return fmt.Errorf("%w\n(In the sandbox a build sees neither the network nor files outside the system, unless the environment says so: "+
+			"with a `cache \"sources\"` among its caches, sources are fetched before, outside of it)", err)
+	}
 	return err
 }
 
@@ -89,7 +94,7 @@ func (j *job) instance(ctx context.Context, network bool) (*command.Instance, er
 	}
 	if j.step.BuildDir != "" {
 		settings.Stage = filepath.Join(j.step.BuildDir, "esd-"+strconv.Itoa(os.Getuid()))
-		if err := os.MkdirAll(settings.Stage, 0o700); err != nil {
+		if err := ownDirectory(settings.Stage); err != nil {
 			return nil, err
 		}
 	}
@@ -176,6 +181,25 @@ func (j *job) sandboxed(ctx context.Context, dir string, network bool) (command.
 		}
 		return exit, err
 	}, nil
+}
+
+// ownDirectory makes a directory in one where others may write, and refuses one that
+// somebody else made there: what is built in it would be theirs to change.
+func ownDirectory(dir string) error {
+	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
+		return fmt.Errorf("the build directory: %w", err)
+	}
+	if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+		return fmt.Errorf("the build directory: %w", err)
+	}
+	info, err := os.Lstat(dir)
+	if err != nil {
+		return fmt.Errorf("the build directory: %w", err)
+	}
+	if !info.IsDir() || !ownedByUs(info) || info.Mode().Perm()&0o022 != 0 {
+		return fmt.Errorf("packages would be built in %s, which is no directory, or others may write there: remove it, or name another build_directory", dir)
+	}
+	return nil
 }
 
 func below(dir, path string) bool {

@@ -96,6 +96,23 @@ func ExternalPrefixes(specs spack.Specs) map[spack.Hash]string {
 // that can be used.
 var ErrNotCached = errors.New("is in no build cache any more")
 
+// Provided lists what the system must provide for an environment to run, as
+// "glibc 2.36", sorted: what is external, and linked or needed at run time.
+func Provided(o *providers.Object) []string {
+	e := o.Spec.(*env)
+	if e.lock == nil {
+		return nil
+	}
+	var list []string
+	for _, s := range e.lock.Specs.Closure(spack.LinkRun, lockfile.Hashes(e.lock.AllRoots())...) {
+		if s.External != nil {
+			list = append(list, s.Name+" "+s.Version)
+		}
+	}
+	slices.Sort(list)
+	return slices.Compact(list)
+}
+
 // Manifest is the spack.yaml of an environment: its specs and its configuration.
 func Manifest(o *providers.Object) ([]byte, error) {
 	e := o.Spec.(*env)

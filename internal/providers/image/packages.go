@@ -78,6 +78,7 @@ func resolvePackages(req providers.ResolveRequest, values providers.Values, s *s
 		p.addEnvironment(e)
 	}
 	p.addMembers()
+	p.warnOfNoBase(environments)
 	o.Needs = slices.Concat(s.recipes, addressesOf(environments))
 	o.Dependencies = slices.Clone(o.Dependencies)
 	for _, m := range p.members {
@@ -88,6 +89,28 @@ func resolvePackages(req providers.ResolveRequest, values providers.Values, s *s
 		key.Quiet("layers", layoutVersion)
 	}
 	return strings.NewReplacer(p.replace...), p.diags
+}
+
+// warnOfNoBase says what an image that starts empty will lack.
+func (p *packages) warnOfNoBase(environments []*providers.Object) {
+	if p.spec.base.Reference != "" {
+		return
+	}
+	var lacks []string
+	for _, e := range environments {
+		lacks = append(lacks, environment.Provided(e)...)
+	}
+	slices.Sort(lacks)
+	if lacks = slices.Compact(lacks); len(lacks) == 0 {
+		return
+	}
+	rng := p.req.AttributeRange("packages")
+	p.diags = append(p.diags, &hcl.Diagnostic{
+		Severity: hcl.DiagWarning, Summary: "The image will lack what the system provides",
+		Detail: fmt.Sprintf("The packages use %s of the system that they were built on, and the image has no base: its programs will hardly start. "+
+			"Give it a base that has the same, such as that system's own image.", strings.Join(lacks, ", ")),
+		Subject: &rng,
+	})
 }
 
 func addressesOf(objects []*providers.Object) []addr.Address {
