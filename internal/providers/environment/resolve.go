@@ -238,19 +238,14 @@ func defaultProjection(lock *lockfile.Lock) spack.Projection {
 	return spack.DefaultProjection
 }
 
-// changedInput says in words which input differs from what was locked.
+// changedInput says in words what differs from what was locked: all about the
+// specs, as one of them often takes the place of another, or else the first
+// other input.
 func changedInput(locked, now providers.LockedEnvironment) string {
-	for _, s := range now.Specs {
-		if !slices.Contains(locked.Specs, s) {
-			return "spec added: " + s
-		}
-	}
-	for _, s := range locked.Specs {
-		if !slices.Contains(now.Specs, s) {
-			return "spec removed: " + s
-		}
-	}
+	changes := append(specsOnlyIn(now.Specs, locked.Specs, "added"), specsOnlyIn(locked.Specs, now.Specs, "removed")...)
 	switch {
+	case len(changes) > 0:
+		return strings.Join(changes, "; ")
 	case locked.From != now.From:
 		return "its spack.yaml changed"
 	case locked.Config != now.Config:
@@ -259,6 +254,23 @@ func changedInput(locked, now providers.LockedEnvironment) string {
 		return "it is to be concretized by another Spack"
 	}
 	return ""
+}
+
+// specsOnlyIn says what happened to the specs that only one of two lists has.
+func specsOnlyIn(specs, other []string, what string) []string {
+	var only []string
+	for _, s := range specs {
+		if !slices.Contains(other, s) {
+			only = append(only, s)
+		}
+	}
+	switch len(only) {
+	case 0:
+		return nil
+	case 1:
+		return []string{"spec " + what + ": " + only[0]}
+	}
+	return []string{"specs " + what + ": " + abridged(only)}
 }
 
 // placeholders stand for the prefixes of an environment that is not locked: what
