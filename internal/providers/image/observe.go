@@ -231,10 +231,37 @@ func isOurs(key string, d ocispec.Descriptor, compression string) bool {
 	return err == nil && key != "" && d.MediaType == c.MediaType()
 }
 
+// distrust forgets the layers of images that may not be what esd published: what
+// they say of their layers would come into the next image at every destination.
+// Trusted is the image that the state records; where nothing is recorded, one that
+// is the same at all destinations, so that who can write to one of them alone
+// cannot bring anything into the others.
+func distrust(recorded *state.Object, places []seen) {
+	ours := ""
+	if recorded != nil {
+		ours = recorded.Attributes.String("digest")
+	}
+	for _, p := range places {
+		switch {
+		case p.digest == "" || recorded != nil:
+		case ours == "":
+			ours = p.digest
+		case ours != p.digest:
+			ours = "different ones"
+		}
+	}
+	for i := range places {
+		if places[i].digest != ours {
+			places[i].layers = nil
+		}
+	}
+}
+
 // observation sums up all destinations of one image: it exists as wanted when
 // it does everywhere.
 func observation(o *providers.Object, recorded *state.Object, places []seen) providers.Observation {
 	s := o.Spec.(*spec)
+	distrust(recorded, places)
 	obs := providers.Observation{Key: o.Key, Data: observed{places: places}}
 	for i, place := range places {
 		obs.Exists = obs.Exists || place.digest != ""

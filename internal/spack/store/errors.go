@@ -80,12 +80,11 @@ type Failure struct {
 type InstallError struct{ Failures []Failure }
 
 func (e *InstallError) Error() string {
+	if len(e.Failures) == 1 && e.Failures[0].Because == nil {
+		return fmt.Sprintf("%s was not installed: %v", label(e.Failures[0].Spec), e.Failures[0].Err)
+	}
 	var b strings.Builder
 	fmt.Fprintf(&b, "%d packages were not installed", len(e.Failures))
-	if len(e.Failures) == 1 {
-		b.Reset()
-		b.WriteString("1 package was not installed")
-	}
 	for _, f := range e.Failures {
 		if f.Because != nil {
 			fmt.Fprintf(&b, "\n  %s: skipped, it needs %s", label(f.Spec), label(f.Because))
