@@ -1,9 +1,12 @@
 package environment
 
 import (
+	"os"
+	"path/filepath"
 	"testing"
 
 	"esd/internal/providers"
+	"esd/internal/spack/lockfile"
 )
 
 func TestAllThatHappenedToSpecsIsTold(t *testing.T) {
@@ -23,5 +26,27 @@ func TestAllThatHappenedToSpecsIsTold(t *testing.T) {
 				t.Errorf("got %q, want %q", got, test.want)
 			}
 		})
+	}
+}
+
+func TestALockByAnotherSpackSaysSo(t *testing.T) {
+	t.Parallel()
+	parse := func(name string) *lockfile.Lock {
+		text, err := os.ReadFile(filepath.Join("..", "..", "spack", "testdata", "locks", name+".lock"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		lock, err := lockfile.Parse(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return lock
+	}
+	before := &readLock{lock: parse("v023-small")}
+	if got := changes(before, parse("v12-small")); got[0] != "by Spack 1.2.0.dev0, before by 0.23.0" {
+		t.Errorf("got %q", got)
+	}
+	if got := changes(before, before.lock); len(got) > 0 {
+		t.Errorf("the same lock has changes: %q", got)
 	}
 }

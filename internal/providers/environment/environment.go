@@ -118,7 +118,8 @@ type env struct {
 	runSpecs []*spack.Spec  // what is needed to run it, without what the system provides; by name
 	runs     []addr.Address // their addresses
 	packages map[spack.Hash]*providers.Object
-	inputs   providers.LockedEnvironment // as they are now
+	inputs   providers.LockedEnvironment  // as they are now
+	locked   *providers.LockedEnvironment // what the lock file of the configuration says; nil if nothing
 }
 
 // rule gives resources to the packages that match.

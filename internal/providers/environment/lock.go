@@ -10,7 +10,6 @@ import (
 	"path/filepath"
 
 	"esd/internal/providers"
-	"esd/internal/spack"
 	"esd/internal/spack/command"
 	"esd/internal/spack/lockfile"
 )
@@ -39,6 +38,11 @@ func (p *Provider) Lock(ctx context.Context, req providers.LockRequest) (provide
 	}
 	if before == nil || before.sha256 != locked.Environment.SHA256 {
 		locked.Content = data
+	}
+	if req.Adopt {
+		locked.Changes = adopted(e, after, locked.Environment.SHA256)
+		locked.Unchanged = e.lock != nil // what stands there is compared with itself
+		return locked, nil
 	}
 	locked.Changes = changes(before, after)
 	if before != nil && len(locked.Changes) == 0 && before.lock != nil {
@@ -71,40 +75,6 @@ func (p *Provider) content(ctx context.Context, e *env, req providers.LockReques
 	return p.concretize(ctx, e, req.Log)
 }
 
-// fitting refuses a lock that has not what the environment asks for.
-func fitting(e *env, data []byte) error {
-	lock, err := lockfile.Parse(data)
-	if err != nil {
-		return err
-	}
-	if e.from != "" {
-		return nil // its specs are written in Spack's own terms
-	}
-	roots := lock.AllRoots()
-	used := make([]bool, len(roots))
-	for _, spec := range e.specs {
-		match, err := spack.Match(spec)
-		if err != nil {
-			return err
-		}
-		found := false
-		for i, r := range roots {
-			if match.Matches(lock.Specs[r.Hash], lock.Specs) {
-				used[i], found = true, true
-			}
-		}
-		if !found {
-			return fmt.Errorf("the lock has no %s among what it was asked for", spec)
-		}
-	}
-	for i, r := range roots {
-		if !used[i] {
-			return fmt.Errorf("the lock was asked for %s, which is not among the specs", r.Spec)
-		}
-	}
-	return nil
-}
-
 func (p *Provider) before(e *env) (*readLock, error) {
 	data, err := readFile(e.lockPath)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -125,7 +95,11 @@ func changes(before *readLock, after *lockfile.Lock) []string {
 	if before.lock == nil {
 		return []string{fmt.Sprintf("%s, in place of a lock that could not be read", count(len(after.Order), "package"))}
 	}
-	return inWords(lockfile.Diff(before.lock, after))
+	lines := inWords(lockfile.Diff(before.lock, after))
+	if was, is := before.lock.Spack.Version, after.Spack.Version; len(lines) > 0 && was != is {
+		lines = append([]string{fmt.Sprintf("by Spack %s, before by %s", spackVersion(is), spackVersion(was))}, lines...)
+	}
+	return lines
 }
 
 func count(n int, what string) string {

@@ -207,6 +207,9 @@ func (p *Provider) resolveLock(ctx context.Context, req providers.ResolveRequest
 	lock, sum, err := p.read(ctx, e.lockPath)
 	written := LockPath("", e.address)
 	locked, known := req.Pins.Environment(e.address.String())
+	if known {
+		e.locked = &locked
+	}
 	switch {
 	case errors.Is(err, fs.ErrNotExist) && !known:
 		return errors.New("it was never concretized")
