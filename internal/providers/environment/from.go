@@ -17,6 +17,7 @@ type existing struct {
 	// files are what it includes from beside it, by path relative to it.
 	files  map[string][]byte
 	digest string   // over all of that
+	repos  string   // where it names a package repository, if it does
 	names  []string // of the packages that it asks for, as far as its specs have names
 }
 
@@ -53,12 +54,26 @@ func readExisting(path string) (*existing, error) {
 			return nil, err
 		}
 		name := filepath.Base(f.Path) // which section a file of a directory is
-		if filepath.IsLocal(rel) {
+		switch {
+		case filepath.IsLocal(rel):
 			name, x.files[rel] = rel, content
+		case !filepath.IsAbs(f.By.Path):
+			return nil, fmt.Errorf("%s:%d: %s is not below the directory of the spack.yaml, where Spack will not find it when it concretizes: "+
+				"move it there, or name it by an absolute path", path, f.By.Line, f.By.Path)
 		}
 		// How another place is named stands in the text that includes it; how one gets
 		// there from here is not the same on each machine.
 		fmt.Fprintf(&all, "%d:%s%d:%s", len(name), name, len(content), content)
+	}
+	for _, in := range followed.Inputs {
+		if in.Kind != manifest.InputRepo {
+			continue
+		}
+		x.repos = fmt.Sprintf("%s:%d", path, in.Line)
+		if in.Local != "" && !filepath.IsAbs(in.Path) {
+			return nil, fmt.Errorf("%s: the package repository %s is relative to the spack.yaml, where Spack will not find it when it concretizes: "+
+				"write a package_repository into a spack block in its place", x.repos, in.Path)
+		}
 	}
 	x.digest = providers.ShortDigest(all.String())
 	list, err := m.SpecList()
