@@ -27,7 +27,8 @@ and verified. What DST has is not copied again, so a copy that was stopped goes
 on where it was. In the end the index of DST is brought up to date.
 
 A package that cannot be copied does not keep the others from it; the exit code
-is 6 then. An empty DST gets the layout of Spack 1.x, v3, unless --layout=v2.
+is 6 then. An empty DST gets the layout of Spack 1.x, v3, unless --layout=v2,
+which is for packages of Spack 0.23 only: it cannot read those of Spack 1.x.
 
 Signatures are over texts of their layout. --signatures=auto, the default, signs
 anew where DST has a key, and carries them over where both layouts are the same;
@@ -35,7 +36,7 @@ carry, sign and none insist on one way.`,
 		Example: `  esd cache copy staging shared
   esd cache copy shared ./mirror environment.sim
   esd cache copy ./mirror oci://registry.example.org/esd/buildcache hdf5+mpi
-  esd cache copy --layout=v2 shared ./for-spack-0.23`,
+  esd cache copy --layout=v2 built-by-0.23 ./for-spack-0.23`,
 		Args: between(2, 1<<20, "SRC or DST"),
 	}, c.run)
 	f := cmd.Flags()

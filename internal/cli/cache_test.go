@@ -14,9 +14,10 @@ import (
 	"esd/internal/spack/spacktest"
 )
 
-// smallLock is a lock that Spack wrote: hdf5~mpi and zlib-ng.
-func smallLock(ts *testscript.TestScript) ([]byte, *lockfile.Lock) {
-	data, err := os.ReadFile(filepath.Join("..", "spack", "testdata", "locks", "v12-small.lock"))
+// smallLock is a lock that Spack 1.x wrote, "v12", or 0.23, "v023": hdf5~mpi and
+// zlib-ng.
+func smallLock(ts *testscript.TestScript, generation string) ([]byte, *lockfile.Lock) {
+	data, err := os.ReadFile(filepath.Join("..", "spack", "testdata", "locks", generation+"-small.lock"))
 	ts.Check(err)
 	lock, err := lockfile.Parse(data)
 	ts.Check(err)
@@ -28,21 +29,25 @@ func writeSpackLock(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 1 {
 		ts.Fatalf("usage: spacklock FILE")
 	}
-	data, _ := smallLock(ts)
+	data, _ := smallLock(ts, "v12")
 	path := ts.MkAbs(args[0])
 	ts.Check(os.MkdirAll(filepath.Dir(path), 0o755))
 	ts.Check(os.WriteFile(path, data, 0o644))
 }
 
 // fillBuildcache stores packages of that lock in a build cache, made up, and
-// writes its index: buildcache DIR LAYOUT PACKAGE...
+// writes its index; with layout v2 those of Spack 0.23: buildcache DIR LAYOUT PACKAGE...
 func fillBuildcache(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 2 {
 		ts.Fatalf("usage: buildcache DIR LAYOUT PACKAGE...")
 	}
-	_, lock := smallLock(ts)
 	layout, err := buildcache.ParseLayout(args[1])
 	ts.Check(err)
+	generation := "v12"
+	if layout == buildcache.V2 {
+		generation = "v023"
+	}
+	_, lock := smallLock(ts, generation)
 	ctx := context.Background()
 	c, err := buildcache.Open(ctx, ts.MkAbs(args[0]), buildcache.Options{Layout: layout})
 	ts.Check(err)

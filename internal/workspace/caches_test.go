@@ -2,6 +2,7 @@ package workspace
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"net/http/httptest"
 	"os"
@@ -23,10 +24,15 @@ import (
 	"esd/internal/spack/spacktest"
 )
 
-// smallLock is a lock that Spack wrote: hdf5~mpi and zlib-ng.
+// smallLock is a lock that Spack 1.x wrote: hdf5~mpi and zlib-ng.
 func smallLock(t testing.TB) *lockfile.Lock {
 	t.Helper()
-	data, err := os.ReadFile(filepath.Join("..", "spack", "testdata", "locks", "v12-small.lock"))
+	return lockNamed(t, "v12-small.lock")
+}
+
+func lockNamed(t testing.TB, name string) *lockfile.Lock {
+	t.Helper()
+	data, err := os.ReadFile(filepath.Join("..", "spack", "testdata", "locks", name))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -37,10 +43,14 @@ func smallLock(t testing.TB) *lockfile.Lock {
 	return lock
 }
 
-// filled is a new cache in a directory with packages of the small lock.
+// filled is a new cache in a directory with packages of the small lock; where its
+// layout is v2, with those of Spack 0.23.
 func filled(t testing.TB, layout buildcache.Layout, names ...string) string {
 	t.Helper()
 	dir, lock := t.TempDir(), smallLock(t)
+	if layout == buildcache.V2 {
+		lock = lockNamed(t, "v023-small.lock")
+	}
 	c, err := buildcache.Open(t.Context(), dir, buildcache.Options{Layout: layout})
 	if err != nil {
 		t.Fatal(err)
@@ -101,7 +111,7 @@ var toRun = []string{"hdf5", "zlib-ng", "pkgconf", "gcc-runtime"}
 
 func TestArchivesAreTheSameInEveryLayoutAndBack(t *testing.T) {
 	t.Parallel()
-	src := openCache(t, filled(t, buildcache.V3, toRun...), CacheOptions{})
+	src := openCache(t, filled(t, buildcache.V2, toRun...), CacheOptions{})
 	want := archives(listed(t, src))
 	here := src
 	for _, to := range []struct{ location, layout string }{
@@ -126,9 +136,19 @@ func TestArchivesAreTheSameInEveryLayoutAndBack(t *testing.T) {
 	}
 }
 
-func TestPackagesAreDeletedFromEveryLayout(t *testing.T) {
+func TestPackagesOfSpack1AreNotCopiedToLayoutV2(t *testing.T) {
 	t.Parallel()
 	src := openCache(t, filled(t, buildcache.V3, toRun...), CacheOptions{})
+	dst := openCache(t, t.TempDir(), CacheOptions{Write: true, Layout: "v2"})
+	var generation *buildcache.GenerationError
+	if _, err := src.CopyTo(t.Context(), dst, CacheCopyOptions{}); !errors.As(err, &generation) {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestPackagesAreDeletedFromEveryLayout(t *testing.T) {
+	t.Parallel()
+	src := openCache(t, filled(t, buildcache.V2, toRun...), CacheOptions{})
 	for name, to := range map[string]struct{ location, layout string }{
 		"registry": {newRegistry(t), ""}, "v2": {t.TempDir(), "v2"}, "v3": {t.TempDir(), "v3"},
 	} {
@@ -189,7 +209,7 @@ func TestSignaturesAreCarriedMadeAnewOrLeftBehind(t *testing.T) {
 	t.Parallel()
 	ours, oursPublic := newKey(t, "ours")
 	theirs, theirsPublic := newKey(t, "theirs")
-	plain := openCache(t, filled(t, buildcache.V3, toRun...), CacheOptions{})
+	plain := openCache(t, filled(t, buildcache.V2, toRun...), CacheOptions{})
 	signedDir := t.TempDir()
 	signed := openCache(t, signedDir, CacheOptions{Write: true, SigningKey: theirs})
 	if _, err := plain.CopyTo(t.Context(), signed, CacheCopyOptions{Signatures: SignaturesSign}); err != nil {

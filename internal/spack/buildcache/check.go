@@ -83,7 +83,7 @@ func (c *Cache) Check(ctx context.Context, opts CheckOptions) ([]Finding, error)
 	if err != nil {
 		return nil, err
 	}
-	k := &checker{c: c, b: b, opts: opts, there: map[spack.Hash]bool{}, needs: map[spack.Hash][]missing{}}
+	k := &checker{c: c, b: b, opts: opts, there: map[spack.Hash]bool{}, needs: map[spack.Hash][]missing{}, newer: map[spack.Hash]bool{}}
 	for _, e := range entries {
 		k.there[e.Hash] = true
 	}
@@ -115,6 +115,7 @@ type checker struct {
 	mu       sync.Mutex
 	findings []Finding
 	needs    map[spack.Hash][]missing
+	newer    map[spack.Hash]bool // not in the index by design, see [UpdateReport]
 }
 
 // missing is a dependency that may not be there.
@@ -198,6 +199,7 @@ func (k *checker) spec(ctx context.Context, e Entry) error {
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
+	k.newer[e.Hash] = k.b.layout() == V2 && d.Root.FileVersion >= firstOf1x
 	for _, edge := range d.Root.Dependencies {
 		if edge.Types&spack.LinkRun != 0 && !k.there[edge.Hash] && !d.Specs[edge.Hash].IsExternal() {
 			k.needs[edge.Hash] = append(k.needs[edge.Hash], missing{e, edge.Name})
@@ -225,7 +227,7 @@ func (k *checker) index(ctx context.Context, entries []Entry) error {
 		return err
 	}
 	for _, e := range entries {
-		if listed, ok := ix.find(e.Hash); !ok || !listed.inCache {
+		if listed, ok := ix.find(e.Hash); (!ok || !listed.inCache) && !k.newer[e.Hash] {
 			k.found(NotInIndex, e, nil)
 		}
 	}

@@ -55,7 +55,7 @@ func TestIndexesThatAreWrittenAtOnceLoseNothing(t *testing.T) {
 			var done sync.WaitGroup
 			var specs []*spack.Spec
 			for i := range 6 {
-				s := toy(t, fmt.Sprint("app-", i), "1.0")
+				s := toyFor(t, opts.Layout, fmt.Sprint("app-", i), "1.0")
 				specs = append(specs, s)
 				done.Go(func() {
 					c := mustOpen(t, location, opts)

@@ -73,13 +73,13 @@ func TestEveryKindOfCacheKeepsPackages(t *testing.T) {
 // testCache is the life of a cache: empty, filled, indexed, damaged by nobody, copied,
 // emptied.
 func testCache(t *testing.T, location string, opts Options) {
-	zed := toy(t, "zed", "2.1")
-	lib := toy(t, "lib-2to3", "1.0-rc1+x", zed)
-	app := toy(t, "app", "1.0", lib, zed)
+	zed := toyFor(t, opts.Layout, "zed", "2.1")
+	lib := toyFor(t, opts.Layout, "lib-2to3", "1.0-rc1+x", zed)
+	app := toyFor(t, opts.Layout, "app", "1.0", lib, zed)
 	all := specsOf(zed, lib, app)
 	many := []*spack.Spec{app, lib, zed} // enough for a listing of tags to be worth it
 	for i := range 30 {
-		s := toy(t, fmt.Sprintf("absent-%d", i), "1")
+		s := toyFor(t, opts.Layout, fmt.Sprintf("absent-%d", i), "1")
 		many, all[s.Hash] = append(many, s), s
 	}
 	c := mustOpen(t, location, opts)
@@ -157,11 +157,14 @@ func testCopied(t *testing.T, c *Cache, content map[spack.Hash]string) {
 		t.Fatal(err)
 	}
 	registryURL, registryOpts := newRegistryPlace(t)
-	for name, dst := range map[string]*Cache{
-		"version 2": mustOpen(t, t.TempDir(), Options{Layout: V2}),
+	to := map[string]*Cache{
 		"version 3": mustOpen(t, t.TempDir(), Options{}),
 		"registry":  mustOpen(t, registryURL, registryOpts),
-	} {
+	}
+	if layout, _ := c.Layout(t.Context()); layout == V2 {
+		to["version 2"] = mustOpen(t, t.TempDir(), Options{Layout: V2})
+	}
+	for name, dst := range to {
 		copied, err := Copy(t.Context(), dst, c, entries, CopyOptions{})
 		if err != nil || len(copied) != 3 {
 			t.Fatalf("to %s: %v, %v", name, copied, err)

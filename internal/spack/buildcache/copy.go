@@ -99,6 +99,9 @@ func (j *copyJob) one(ctx context.Context, e Entry) error {
 			return err
 		}
 	}
+	if err := checkGeneration(j.to, k, doc.Spec.Meta.Version); err != nil {
+		return err
+	}
 	return j.transfer(ctx, e, k, d, doc)
 }
 

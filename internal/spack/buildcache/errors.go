@@ -51,6 +51,31 @@ func (e *DigestError) Error() string {
 // Unwrap makes errors.Is(err, ErrInvalid) true.
 func (e *DigestError) Unwrap() error { return ErrInvalid }
 
+// GenerationError says that a cache of version 2 was to get a package of Spack 1.x.
+// Only Spack 0.23 needs that version, and it cannot read such packages.
+type GenerationError struct {
+	Location string // of the cache
+	Package  string // its ID
+	Specfile int    // version of the format of its spec
+}
+
+// Error implements error.
+func (e *GenerationError) Error() string {
+	return fmt.Sprintf("%s has layout v2, which is for Spack 0.23, and that cannot read packages of Spack 1.x, such as %s (specfile %d); use a cache with layout v3",
+		e.Location, e.Package, e.Specfile)
+}
+
+// firstOf1x is the version of specfiles since which Spack 0.23 cannot read them.
+const firstOf1x = 5
+
+// checkGeneration refuses packages that the readers of a layout cannot read.
+func checkGeneration(b backend, k key, specfile int) error {
+	if b.layout() == V2 && specfile >= firstOf1x {
+		return &GenerationError{Location: b.location(), Package: k.id(), Specfile: specfile}
+	}
+	return nil
+}
+
 // invalid makes an error that wraps ErrInvalid. Servers like to answer with a page of
 // HTML where JSON was expected, which deserves its own words.
 func invalid(where string, text []byte, format string, args ...any) error {

@@ -16,8 +16,22 @@ import (
 	"esd/internal/spack"
 )
 
-// toy makes a spec of specfile 5 with a right hash.
+// toy makes a spec of specfile 5, which is Spack 1.x, with a right hash.
 func toy(t testing.TB, name, version string, deps ...*spack.Spec) *spack.Spec {
+	t.Helper()
+	return toyOf(t, 5, name, version, deps...)
+}
+
+// toyFor makes a spec that a layout may have: of Spack 0.23 for version 2, else of 1.x.
+func toyFor(t testing.TB, l Layout, name, version string, deps ...*spack.Spec) *spack.Spec {
+	t.Helper()
+	if l == V2 {
+		return toyOf(t, 4, name, version, deps...)
+	}
+	return toyOf(t, 5, name, version, deps...)
+}
+
+func toyOf(t testing.TB, specfile int, name, version string, deps ...*spack.Spec) *spack.Spec {
 	t.Helper()
 	type edge struct {
 		Name       string     `json:"name"`
@@ -28,21 +42,27 @@ func toy(t testing.TB, name, version string, deps ...*spack.Spec) *spack.Spec {
 		Name         string         `json:"name"`
 		Version      string         `json:"version"`
 		Arch         map[string]any `json:"arch"`
+		Compiler     map[string]any `json:"compiler,omitempty"`
 		Namespace    string         `json:"namespace"`
 		Parameters   map[string]any `json:"parameters"`
 		PackageHash  string         `json:"package_hash"`
 		Dependencies []edge         `json:"dependencies,omitempty"`
-		Annotations  map[string]any `json:"annotations"`
+		Annotations  map[string]any `json:"annotations,omitempty"`
 		Hash         spack.Hash     `json:"hash,omitempty"`
 	}{
 		Name: name, Version: version, Namespace: "toys", PackageHash: strings.Repeat("a", 52) + "====",
-		Arch:        map[string]any{"platform": "linux", "platform_os": "debian12", "target": "x86_64_v3"},
-		Parameters:  map[string]any{"build_system": "generic", "cflags": []string{}},
-		Annotations: map[string]any{"original_specfile_version": 5},
+		Arch:       map[string]any{"platform": "linux", "platform_os": "debian12", "target": "x86_64_v3"},
+		Parameters: map[string]any{"build_system": "generic", "cflags": []string{}},
 	}
 	s := &spack.Spec{
-		Name: name, Version: version, Namespace: "toys", SpecfileVersion: 5, FileVersion: 5,
+		Name: name, Version: version, Namespace: "toys", SpecfileVersion: specfile, FileVersion: specfile,
 		Arch: spack.Arch{Platform: "linux", OS: "debian12", Target: "x86_64_v3"},
+	}
+	if specfile >= 5 {
+		node.Annotations = map[string]any{"original_specfile_version": specfile}
+	} else {
+		node.Compiler = map[string]any{"name": "gcc", "version": "12.2.0"}
+		s.Compiler = &spack.Compiler{Name: "gcc", Version: "12.2.0"}
 	}
 	for _, d := range deps {
 		node.Dependencies = append(node.Dependencies, edge{d.Name, d.Hash, map[string]any{"deptypes": []string{"build", "link"}, "virtuals": []string{}}})

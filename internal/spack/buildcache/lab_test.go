@@ -425,6 +425,7 @@ func TestRealSpackInstallsWhatWeWrite(t *testing.T) {
 		"version 2":                   {"023", "ESD_TEST_SPACK_023", "v2", V2, false},
 		"version 2, signed":           {"023", "ESD_TEST_SPACK_023", "v2", V2, true},
 		"version 3 made of version 2": {"023as12", "ESD_TEST_SPACK", "v2", V3, false},
+		"version 2, read by 1.x":      {"023as12", "ESD_TEST_SPACK", "v2", V2, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -95,6 +95,9 @@ func (c *Cache) Push(ctx context.Context, req PushRequest) (Entry, error) {
 			return e, err
 		}
 	}
+	if err := checkGeneration(b, k, checked.doc.Spec.Meta.Version); err != nil {
+		return Entry{}, err
+	}
 	e, err := b.push(ctx, k, checked)
 	if err != nil {
 		return Entry{}, fmt.Errorf("pushing %s: %w", k.id(), err)

@@ -47,11 +47,11 @@ func TestSignaturesDecideWhatIsUsable(t *testing.T) {
 	t.Parallel()
 	signer, ring := newSigner(t, "builder")
 	_, stranger := newSigner(t, "stranger")
-	s := toy(t, "app", "1.0")
-	all := specsOf(s)
 	for name, layout := range map[string]Layout{"version 2": V2, "version 3": V3} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
+			s := toyFor(t, layout, "app", "1.0")
+			all := specsOf(s)
 			dir := t.TempDir()
 			mustPush(t, mustOpen(t, dir, Options{Layout: layout, Signer: signer}), s, all, "archive")
 			usable := func(mode signature.Mode, keys *signature.Keyring) (Entry, error) {
@@ -92,8 +92,8 @@ func TestSignaturesDecideWhatIsUsable(t *testing.T) {
 func TestAChangedManifestIsRefused(t *testing.T) {
 	t.Parallel()
 	signer, ring := newSigner(t, "builder")
-	s := toy(t, "app", "1.0")
 	for name, layout := range map[string]Layout{"version 2": V2, "version 3": V3} {
+		s := toyFor(t, layout, "app", "1.0")
 		dir := t.TempDir()
 		e := mustPush(t, mustOpen(t, dir, Options{Layout: layout, Signer: signer}), s, specsOf(s), "archive")
 		file := e.ref

@@ -35,6 +35,9 @@ func (f indexFile) source() transport.Source {
 type UpdateReport struct {
 	Packages int // in the cache, and so in the index
 	Read     int // whose specs had to be read, as they were not in the index before
+	// Newer counts packages of Spack 1.x in a cache of version 2. Its index is for Spack
+	// 0.23, which reads none that could have them: they are found by their hash only.
+	Newer int
 	// Left are entries that could not be read, and are not in the index.
 	Left []Finding
 }
@@ -59,7 +62,7 @@ func (c *Cache) UpdateIndex(ctx context.Context) (UpdateReport, error) {
 		return UpdateReport{}, fmt.Errorf("writing an index: %w", err)
 	}
 	defer os.RemoveAll(dir)
-	u := &updater{c: c, b: b, dir: dir}
+	u := &updater{c: c, b: b, dir: dir, newer: map[spack.Hash]bool{}}
 	if u.nodes, err = newNodeFile(dir); err != nil {
 		return UpdateReport{}, err
 	}
@@ -102,6 +105,7 @@ type updater struct {
 	b      backend
 	dir    string
 	nodes  *nodeFile
+	newer  map[spack.Hash]bool // roots that are left out, see [UpdateReport]; guarded as nodes are
 	report UpdateReport
 }
 
@@ -118,13 +122,27 @@ func (u *updater) takeOld(ctx context.Context) error {
 	defer in.Close()
 	ahead := readAhead(io.LimitReader(in, maxIndex))
 	defer ahead.Close()
-	err = indexNodes(ctx, ahead, u.c.where+": index", func(raw []byte, version int) error {
+	where := u.c.where + ": index"
+	err = indexNodes(ctx, ahead, where, func(raw []byte, version int) error {
+		if u.tooNew(version) {
+			return invalid(where, nil, "Spack 0.23 cannot read it")
+		}
 		return u.nodes.add(raw, version)
 	})
 	if isAbsent(err) {
 		return u.nodes.reset()
 	}
 	return err
+}
+
+// tooNew tells versions of specs that the index cannot have.
+func (u *updater) tooNew(version int) bool { return u.b.layout() == V2 && version >= firstOf1x }
+
+func (u *updater) known(h spack.Hash) bool {
+	u.nodes.mu.Lock()
+	defer u.nodes.mu.Unlock()
+	_, ok := u.nodes.nodes[h]
+	return ok || u.newer[h]
 }
 
 // write makes and stores the index of what is there.
@@ -135,7 +153,10 @@ func (u *updater) write(ctx context.Context, there []located) error {
 	}
 	var roots []spack.Hash
 	for _, l := range there {
-		if u.nodes.has(l.hash) {
+		switch {
+		case u.newer[l.hash]:
+			u.report.Newer++
+		case u.nodes.has(l.hash):
 			roots = append(roots, l.hash)
 		}
 	}
@@ -152,7 +173,7 @@ func (u *updater) read(ctx context.Context, there []located) error {
 	group, groupCtx := errgroup.WithContext(ctx)
 	group.SetLimit(u.c.opts.Concurrency)
 	for _, l := range there {
-		if u.nodes.has(l.hash) {
+		if u.known(l.hash) {
 			continue
 		}
 		group.Go(func() error {
@@ -188,6 +209,12 @@ func (u *updater) readOne(ctx context.Context, l located) error {
 	if err != nil {
 		return err
 	}
+	if u.tooNew(doc.Spec.Meta.Version) {
+		u.nodes.mu.Lock()
+		defer u.nodes.mu.Unlock()
+		u.newer[l.hash] = true
+		return nil
+	}
 	for _, raw := range doc.Spec.Nodes {
 		if err := u.nodes.add(raw, doc.Spec.Meta.Version); err != nil {
 			return err
@@ -204,7 +231,7 @@ func (u *updater) readOne(ctx context.Context, l located) error {
 func (u *updater) encode(roots []spack.Hash) (indexFile, error) {
 	wanted := u.nodes.closure(roots)
 	version := dbVersion
-	if u.b.layout() != V3 && !u.nodes.anyOf(wanted, 5) {
+	if u.b.layout() == V2 || u.b.layout() == OCI && !u.nodes.anyOf(wanted, firstOf1x) {
 		version = dbVersion023
 	}
 	refs := u.nodes.references(wanted)
