@@ -14,6 +14,7 @@ import (
 	"esd/internal/spack/binary"
 	"esd/internal/spack/buildcache"
 	"esd/internal/spack/lockfile"
+	"esd/internal/spack/relocate"
 	"esd/internal/spack/store"
 )
 
@@ -67,9 +68,22 @@ func (p *shared) locked(ctx context.Context, ref lockRef) (*lockfile.Lock, error
 		return nil, fmt.Errorf("reading the lock: %w", err)
 	}
 	if sum != ref.SHA256 {
-		return nil, fmt.Errorf("%s changed after the plan was made; plan again", ref.Path)
+		return nil, ref.changed()
 	}
 	return lock, nil
+}
+
+func (r lockRef) changed() error {
+	return fmt.Errorf("%s changed after the plan was made; plan again", r.Path)
+}
+
+// text is the lock that a plan was made from, as Spack wrote it.
+func (r lockRef) text() ([]byte, error) {
+	data, err := readFile(r.Path)
+	if err == nil && digest(data) != r.SHA256 {
+		err = r.changed()
+	}
+	return data, err
 }
 
 // job is one step of a package at work.
@@ -105,6 +119,7 @@ func (j *job) install(ctx context.Context) (providers.Result, error) {
 	}
 	defer s.Close()
 	var size, downloaded int64
+	var digest string
 	done, err := s.Install(ctx, []store.Package{{Spec: j.spec}}, store.InstallOptions{
 		Specs: j.lock.Specs, Jobs: 1,
 		Fetch: func(ctx context.Context, spec *spack.Spec) (io.ReadCloser, error) {
@@ -113,6 +128,7 @@ func (j *job) install(ctx context.Context) (providers.Result, error) {
 				return nil, err
 			}
 			fmt.Fprintf(j.run.Log, "esd: installing %s from %s\n", spec.ID(), archive.Location())
+			digest = archive.SHA256()
 			if size = archive.Size(); archive.Settings.Remote() {
 				downloaded = size
 			}
@@ -123,6 +139,11 @@ func (j *job) install(ctx context.Context) (providers.Result, error) {
 			return &progress{ReadCloser: r, total: size, tell: j.run.Progress}, nil
 		},
 	})
+	var grown *relocate.CannotGrowStringError
+	if errors.As(err, &grown) {
+		j.finder.known.setStuck(digest, j.step.Store.Root)
+		err = fmt.Errorf("%w\nThe path of the store in which packages are built is longer than the one that it was built at: run the same command again, and it is built here", err)
+	}
 	return providers.Result{Reused: len(done.Reused) > 0, Size: size, Downloaded: downloaded}, err
 }
 

@@ -73,7 +73,7 @@ func (j *job) askSources(ctx context.Context, file string) ([]mirror.Source, err
 	if err != nil {
 		return nil, err
 	}
-	data, err := readFile(j.step.Lock.Path)
+	data, err := j.step.Lock.text()
 	if err != nil {
 		return nil, err
 	}

@@ -64,7 +64,7 @@ func (j *job) otherSources(ctx context.Context, dir string, sources []mirror.Sou
 	if err != nil {
 		return err
 	}
-	lock, err := readFile(j.step.Lock.Path)
+	lock, err := j.step.Lock.text()
 	if err != nil {
 		return err
 	}
