@@ -82,6 +82,21 @@ func testQuarantine(t *testing.T, s *spackStack) {
 	if done := m.apply(); len(done.completed("build"))+len(done.completed("push")) != 0 {
 		t.Errorf("the second time, %v were built, %v stored", done.completed("build"), done.completed("push"))
 	}
+
+	wantSays(t, m.want(1, "promote", "environment.toys", "--auto-approve"), "nothing has checked it")
+	m.want(0, "promote", "environment.toys", "--auto-approve", "--force")
+	s.entryFiles(t, m.top("cache"), leaf.Hash)
+	index := s.indexFiles(t, m.top("cache"))
+	for name, digest := range digests(t, m.top("cache")) {
+		if before[name] != "" && before[name] != digest && !slices.Contains(index, name) {
+			t.Errorf("promoting has changed %s", name)
+		}
+	}
+	if err := os.RemoveAll(m.top("quarantine")); err != nil {
+		t.Fatal(err)
+	}
+	m.wantNothingToDo()
+	s.wantInstallable(t, m)
 }
 
 func testSourcesFromMirror(t *testing.T, s *spackStack) {

@@ -190,9 +190,6 @@ func (p *planner) decide(i int, demand []providers.Form, d *decision) error {
 	d.steps = planned.Steps
 	if isPackage(p.provider[i]) {
 		d.action = packageAction(planned.Steps)
-		if d.action == Build && obs.Problem != "" {
-			d.reason = obs.Problem
-		}
 	}
 	return nil
 }
