@@ -190,6 +190,9 @@ func (p *planner) decide(i int, demand []providers.Form, d *decision) error {
 	d.steps = planned.Steps
 	if isPackage(p.provider[i]) {
 		d.action = packageAction(planned.Steps)
+		if d.action == Build && obs.Problem != "" {
+			d.reason = obs.Problem
+		}
 	}
 	return nil
 }

@@ -102,6 +102,49 @@ func (d *Decoder) Decode(raw []byte, specfileVersion int) (*Spec, error) {
 	return spec, nil
 }
 
+// DecodeNext decodes the value that comes next in dec, which reads all of data
+// and nothing else: in one pass over a large document. Errors of syntax are
+// those of dec.
+func (d *Decoder) DecodeNext(dec *jsontext.Decoder, data []byte, specfileVersion int) (*Spec, error) {
+	if err := CheckSpecfileVersion(specfileVersion); err != nil {
+		return nil, err
+	}
+	own := d.s.dec
+	d.s.borrow(dec)
+	defer func() { d.s.dec = own }()
+	spec := &Spec{SpecfileVersion: specfileVersion, FileVersion: specfileVersion}
+	d.version = specfileVersion
+	before, depth := dec.InputOffset(), dec.StackDepth()
+	err := d.node(spec)
+	var syntax *jsontext.SyntacticError
+	if errors.As(err, &syntax) {
+		return nil, err
+	}
+	where := ""
+	if err != nil {
+		where = below(string(dec.StackPointer()), depth)
+	} else {
+		err = spec.check()
+	}
+	if err != nil {
+		return nil, &DecodeError{Package: spec.Name, Where: where, Err: err}
+	}
+	// Nothing but a colon and white space can stand before the object.
+	after := dec.InputOffset()
+	begin := before + int64(bytes.IndexByte(data[before:after], '{'))
+	spec.Raw = compact(data[begin:after:after])
+	return spec, nil
+}
+
+// below is what a JSON pointer has after so many names.
+func below(pointer string, names int) string {
+	parts := strings.SplitN(pointer, "/", names+2)
+	if len(parts) < names+2 {
+		return ""
+	}
+	return "/" + parts[names+1]
+}
+
 // compact removes white space between tokens; Spack writes none.
 func compact(raw []byte) []byte {
 	if bytes.IndexByte(raw, ' ') < 0 && bytes.IndexByte(raw, '\n') < 0 && bytes.IndexByte(raw, '\t') < 0 && bytes.IndexByte(raw, '\r') < 0 {

@@ -25,11 +25,18 @@ type scanner struct {
 func (s *scanner) reset(data []byte) {
 	s.buf = *bytes.NewBuffer(data)
 	if s.dec == nil {
-		s.dec = jsontext.NewDecoder(&s.buf)
-		s.known = make(map[string]string, 64)
+		s.borrow(jsontext.NewDecoder(&s.buf))
 		return
 	}
 	s.dec.Reset(&s.buf)
+}
+
+// borrow lets the scanner walk on where another one of JSON stands.
+func (s *scanner) borrow(dec *jsontext.Decoder) {
+	s.dec = dec
+	if s.known == nil {
+		s.known = make(map[string]string, 256)
+	}
 }
 
 // end checks that nothing follows.

@@ -90,7 +90,7 @@ func (c *CacheCopying) bar() string {
 	if c.bytes > 0 {
 		full = int(min(c.sent, c.bytes) * width / c.bytes)
 	}
-	text := fmt.Sprintf("%s of %s packages, %s of %s", Number(c.done), Number(c.total), Bytes(c.sent), Bytes(c.bytes))
+	text := fmt.Sprintf("%s of %s, %s of %s", Number(c.done), Plural(c.total, "package"), Bytes(c.sent), Bytes(c.bytes))
 	if room := max(columns, minWidth) - 1; room < width+2+len(text) {
 		return c.o.cut(text, room)
 	}

@@ -56,7 +56,10 @@ type CacheIndexed struct {
 func CacheIndex(w io.Writer, c CacheIndexed, o Options) error {
 	p := newPrinter(w, o)
 	text := "The index of " + c.Location + " lists " + Plural(c.Packages, "package") + " now"
-	if c.Read > 0 {
+	switch {
+	case c.Read == 1:
+		text += "; the spec of 1 was read for it"
+	case c.Read > 1:
 		text += "; the specs of " + Number(c.Read) + " were read for it"
 	}
 	p.wrapped("", text+".")

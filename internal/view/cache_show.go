@@ -149,6 +149,8 @@ func (p *printer) cacheDependencies(d CacheDetails) {
 		}
 	}
 	switch {
+	case len(d.Lacks) > 0 && len(d.Lacks) == d.Needs:
+		p.wrapped("  "+p.paint(red, p.pick("x ", "✗ ")), "the cache lacks all that it needs to link and to run: "+someOf(d.Lacks, maxListed))
 	case len(d.Lacks) > 0:
 		p.wrapped("  "+p.paint(red, p.pick("x ", "✗ ")), "the cache lacks "+Plural(len(d.Lacks), "package")+" of the "+
 			Number(d.Needs)+" that it needs to link and to run: "+someOf(d.Lacks, maxListed))

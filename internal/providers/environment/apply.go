@@ -14,6 +14,7 @@ import (
 	"esd/internal/spack/binary"
 	"esd/internal/spack/buildcache"
 	"esd/internal/spack/lockfile"
+	"esd/internal/spack/relocate"
 	"esd/internal/spack/store"
 )
 
@@ -118,6 +119,7 @@ func (j *job) install(ctx context.Context) (providers.Result, error) {
 	}
 	defer s.Close()
 	var size, downloaded int64
+	var digest string
 	done, err := s.Install(ctx, []store.Package{{Spec: j.spec}}, store.InstallOptions{
 		Specs: j.lock.Specs, Jobs: 1,
 		Fetch: func(ctx context.Context, spec *spack.Spec) (io.ReadCloser, error) {
@@ -126,6 +128,7 @@ func (j *job) install(ctx context.Context) (providers.Result, error) {
 				return nil, err
 			}
 			fmt.Fprintf(j.run.Log, "esd: installing %s from %s\n", spec.ID(), archive.Location())
+			digest = archive.SHA256()
 			if size = archive.Size(); archive.Settings.Remote() {
 				downloaded = size
 			}
@@ -136,6 +139,11 @@ func (j *job) install(ctx context.Context) (providers.Result, error) {
 			return &progress{ReadCloser: r, total: size, tell: j.run.Progress}, nil
 		},
 	})
+	var grown *relocate.CannotGrowStringError
+	if errors.As(err, &grown) {
+		j.finder.known.setStuck(digest, j.step.Store.Root)
+		err = fmt.Errorf("%w\nThe path of the store in which packages are built is longer than the one that it was built at: run the same command again, and it is built here", err)
+	}
 	return providers.Result{Reused: len(done.Reused) > 0, Size: size, Downloaded: downloaded}, err
 }
 

@@ -30,6 +30,9 @@ type learnt struct {
 type archiveNotes struct {
 	Prefixes map[string]string `json:"prefixes,omitempty"`
 	Damaged  map[string]string `json:"damaged,omitempty"` // what was wrong
+	// Stuck are those whose packages could not be relocated to the store in which
+	// packages are built, whose path is longer: by the store's root.
+	Stuck map[string]string `json:"stuck,omitempty"`
 }
 
 // maxLearnt bounds the file: beyond, it is begun anew.
@@ -46,7 +49,7 @@ func (l *learnt) load() {
 	if data, err := os.ReadFile(l.path()); err == nil && len(data) < 64<<20 && json.Unmarshal(data, &l.known) != nil {
 		l.known = archiveNotes{}
 	}
-	for _, m := range []*map[string]string{&l.known.Prefixes, &l.known.Damaged} {
+	for _, m := range []*map[string]string{&l.known.Prefixes, &l.known.Damaged, &l.known.Stuck} {
 		if *m == nil || len(*m) > maxLearnt {
 			*m = map[string]string{}
 		}
@@ -69,6 +72,23 @@ func (l *learnt) setPrefix(digest, prefix string) {
 	defer l.mu.Unlock()
 	l.load()
 	l.known.Prefixes[digest], l.changed = prefix, true
+}
+
+// stuck reports whether the package of an archive was found not to fit the store
+// at root.
+func (l *learnt) stuck(digest, root string) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.load()
+	return digest != "" && l.known.Stuck[digest] == root
+}
+
+func (l *learnt) setStuck(digest, root string) {
+	l.mu.Lock()
+	l.load()
+	l.known.Stuck[digest], l.changed = root, true
+	l.mu.Unlock()
+	l.save()
 }
 
 // damage says what was wrong with the archive of an entry when it was needed;

@@ -124,6 +124,10 @@ func (p *Provider) concretize(ctx context.Context, e *env, log io.Writer) ([]byt
 		req.Manifest, err = manifestOf(e)
 	} else {
 		req.Manifest, req.Files = e.existing.manifest, e.existing.files
+		if e.existing.repos != "" && len(e.instance.Packages) > 0 {
+			return nil, fmt.Errorf("%s names a package repository, and so does the spack block of the environment, which would hide it: "+
+				"leave it to the spack block, which pins what it names", e.existing.repos)
+		}
 	}
 	if err != nil {
 		return nil, err

@@ -58,6 +58,7 @@ func attributes(e *env) map[string]any {
 type found struct {
 	located
 	installed bool // in the store in which packages are built
+	stuck     bool // what the cache has cannot stand in that store
 }
 
 // Entry is where an archive of a package is.
@@ -117,6 +118,7 @@ func (p *Packages) observeIn(ctx context.Context, e *env, objects []*providers.O
 		f := found{located: places[hash], installed: installed[hash]}
 		if f.cache != nil {
 			f.entry.Prefix = p.finder.known.prefix(f.entry)
+			f.stuck = !f.installed && p.finder.known.stuck(f.entry.Archive.SHA256, p.storeOf(e).Root)
 		}
 		out[o.Address] = observation(o, f)
 	}
@@ -138,6 +140,9 @@ func observation(o *providers.Object, f found) providers.Observation {
 		obs.Forms[providers.Installed] = "this machine"
 	case f.installed:
 		obs.Problem = notStored // who needs it has it stored first: a run was killed before it did
+	}
+	if f.stuck && obs.Problem == "" {
+		obs.Problem = fmt.Sprintf("cache %s has it, but built at a path too short for the store in which packages are built", f.cache.Name)
 	}
 	return obs
 }

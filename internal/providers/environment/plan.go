@@ -88,7 +88,7 @@ func (p *Packages) Plan(req providers.PlanRequest) (providers.Planned, error) {
 		}
 	}
 	switch {
-	case req.Replace || f.cache == nil && !f.installed:
+	case req.Replace || f.cache == nil && !f.installed, f.stuck && req.Demands(providers.Installed):
 		build := p.planBuild(k, st)
 		if takesSources(k.env.sources) {
 			add(p.planSources(k), st)

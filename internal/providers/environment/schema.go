@@ -3,14 +3,17 @@ package environment
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
+	"github.com/agext/levenshtein"
 	"github.com/zclconf/go-cty/cty"
 
 	"esd/internal/providers/cache"
 	instance "esd/internal/providers/spack"
 	"esd/internal/schema"
 	"esd/internal/spack"
+	"esd/internal/spack/manifest"
 )
 
 // Kind is the kind of the block; PackageKind that of the concrete packages
@@ -64,7 +67,7 @@ store of its own below ` + "`.esd`" + `, and stored in the build caches at once.
 	Attributes: []schema.Attribute{
 		{Name: "specs", Type: cty.List(cty.String), Check: checkSpecs, Doc: "The toplevel packages, in Spack's syntax."},
 		{Name: "from", Type: cty.String, Doc: "A `spack.yaml`, or the directory of one, to take as it is, in place of `specs`. A path relative to the module."},
-		{Name: "config", Type: cty.DynamicPseudoType, Doc: "Spack's configuration, section by section: `packages`, `concretizer`, `compilers`, `toolchains`, …"},
+		{Name: "config", Type: cty.DynamicPseudoType, Check: checkConfig, Doc: "Spack's configuration, section by section: `packages`, `concretizer`, `compilers`, `toolchains`, …"},
 		{Name: "spack", Type: cty.DynamicPseudoType, References: []string{instance.KindName}, Doc: "The Spack that concretizes and builds. The default is the `spack` of `PATH`."},
 		{Name: "caches", Type: cty.DynamicPseudoType, References: []string{cache.BuildcacheKind, cache.SourcesKind},
 			Doc: "Build caches, in the order in which they are asked, and source mirrors. If no build cache takes what is built, `.esd/buildcache` beside the configuration does."},
@@ -111,9 +114,45 @@ func checkSpecs(v cty.Value) error {
 		case seen[e.AsString()]:
 			return fmt.Errorf("%q is listed twice", e.AsString())
 		}
+		if err := checkSpec(e.AsString()); err != nil {
+			return fmt.Errorf("%q is not a spec: %w", e.AsString(), err)
+		}
 		seen[e.AsString()] = true
 	}
 	return nil
+}
+
+// checkConfig refuses sections that Spack does not know.
+func checkConfig(v cty.Value) error {
+	if t := v.Type(); !t.IsObjectType() && !t.IsMapType() {
+		return errors.New("it is an object with a member for each section, as in { packages = { … } }")
+	}
+	known := manifest.KnownSections()
+	for it := v.ElementIterator(); it.Next(); {
+		key, _ := it.Element()
+		// Spack's own marks: the section takes the place of what other files say
+		// of it (:), or goes before (+) or behind it (-).
+		name := strings.TrimRight(key.AsString(), ":+-")
+		if slices.Contains(known, name) {
+			continue
+		}
+		if near := nearest(name, known); near != "" {
+			return fmt.Errorf("Spack has no section %q; did you mean %q?", key.AsString(), near)
+		}
+		return fmt.Errorf("Spack has no section %q; it has %s", key.AsString(), strings.Join(known, ", "))
+	}
+	return nil
+}
+
+// nearest is the name that was probably meant; empty if none is near.
+func nearest(name string, known []string) string {
+	best, distance := "", 3
+	for _, k := range known {
+		if d := levenshtein.Distance(strings.ToLower(name), k, nil); d < distance {
+			best, distance = k, d
+		}
+	}
+	return best
 }
 
 func checkRoot(v cty.Value) error {

@@ -8,8 +8,9 @@ import (
 const (
 	aheadBuffer  = 512 << 10
 	aheadBuffers = 8
-	// firstAhead is the size of the first buffer: most archives are small.
-	firstAhead = 64 << 10
+	// firstAhead is the size of the first buffer. Most archives have no more in
+	// them, and need no goroutine.
+	firstAhead = 256 << 10
 )
 
 // readAhead reads a stream in a goroutine of its own: decompressing keeps one
@@ -28,11 +29,17 @@ type chunk struct {
 	err  error // of what follows data
 }
 
-// newReadAhead starts reading r. Close has to be called before r is used again.
+// newReadAhead reads the beginning of r, and starts a goroutine if that is not
+// all. Close has to be called before r is used again.
 func newReadAhead(ctx context.Context, r io.Reader) *readAhead {
-	ctx, cancel := context.WithCancel(ctx)
-	a := &readAhead{full: make(chan chunk, aheadBuffers), free: make(chan []byte, aheadBuffers), stop: cancel}
-	go a.run(ctx, r)
+	first := make([]byte, firstAhead)
+	n, err := fill(r, first)
+	a := &readAhead{cur: first[:n], err: err}
+	if err == nil {
+		a.full, a.free = make(chan chunk, aheadBuffers), make(chan []byte, aheadBuffers)
+		ctx, a.stop = context.WithCancel(ctx)
+		go a.run(ctx, r)
+	}
 	return a
 }
 
@@ -41,11 +48,8 @@ func (a *readAhead) run(ctx context.Context, r io.Reader) {
 	for made := 0; ; {
 		var buf []byte
 		if made < aheadBuffers && len(a.free) == 0 {
-			size := aheadBuffer
-			if made++; made == 1 {
-				size = firstAhead
-			}
-			buf = make([]byte, size)
+			buf = make([]byte, aheadBuffer)
+			made++
 		} else {
 			select {
 			case buf = <-a.free:
@@ -83,7 +87,7 @@ func (a *readAhead) Read(p []byte) (int, error) {
 			return 0, a.err
 		}
 		if a.buf != nil {
-			a.free <- a.buf[:cap(a.buf)]
+			a.free <- a.buf[:aheadBuffer]
 			a.buf = nil
 		}
 		c, ok := <-a.full
@@ -98,8 +102,11 @@ func (a *readAhead) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// Close ends the goroutine and waits for it.
+// Close ends the goroutine, if there is one, and waits for it.
 func (a *readAhead) Close() {
+	if a.full == nil {
+		return
+	}
 	a.stop()
 	for range a.full {
 	}

@@ -62,10 +62,13 @@ type makefile struct {
 	o      MakeOptions
 	prefix string
 	ids    map[*spack.Spec]string
+	// The targets of a package, by which it is named most often.
+	installs, installsDeps map[*spack.Spec]string
 }
 
 func newMakefile(g *Graph, o MakeOptions) (*makefile, error) {
-	m := &makefile{graph: g, o: o, ids: make(map[*spack.Spec]string, len(g.Nodes))}
+	names := func() map[*spack.Spec]string { return make(map[*spack.Spec]string, len(g.Nodes)) }
+	m := &makefile{graph: g, o: o, ids: names(), installs: names(), installsDeps: names()}
 	if o.Prefix != nil {
 		m.prefix = *o.Prefix
 	} else {
@@ -82,7 +85,8 @@ func newMakefile(g *Graph, o MakeOptions) (*makefile, error) {
 		m.o.Spack = "spack"
 	}
 	for _, n := range g.Nodes {
-		m.ids[n.Spec] = ID(n.Spec)
+		id := ID(n.Spec)
+		m.ids[n.Spec], m.installs[n.Spec], m.installsDeps[n.Spec] = id, m.target("install/"+id), m.target("install-deps/"+id)
 	}
 	return m, nil
 }
@@ -99,9 +103,9 @@ func (m *makefile) target(name string) string {
 	return m.prefix + "/" + name
 }
 
-func (m *makefile) install(s *spack.Spec) string { return m.target("install/" + m.ids[s]) }
+func (m *makefile) install(s *spack.Spec) string { return m.installs[s] }
 
-func (m *makefile) installDeps(s *spack.Spec) string { return m.target("install-deps/" + m.ids[s]) }
+func (m *makefile) installDeps(s *spack.Spec) string { return m.installsDeps[s] }
 
 // size is about how long the Makefile gets: growing it step by step would cost
 // as much as writing it.

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"esd/internal/spack"
 	"esd/internal/spack/lockfile"
 )
@@ -53,7 +55,8 @@ func TestDamagedLocksAreRefused(t *testing.T) {
 		"an abstract spec":     {strings.Replace(right, `"version":"1.3"`, `"versions":[":"]`, 1), "only concrete specs"},
 		"a strange edge":       {strings.Replace(right, `["build","link"]`, `["build","lunch"]`, 1), `unknown dependency type "lunch"`},
 		"deep nesting":         {`{"x":` + strings.Repeat("[", 1<<20), "exceeded max depth"},
-		"deep nesting inside":  {strings.Replace(right, `"shared":true`, `"shared":`+strings.Repeat("[", 20000), 1), "exceeded max depth"},
+		"deep nesting inside":  {strings.Replace(right, `"shared":true`, `"shared":true},"new":{"x":`+strings.Repeat("[", 20000), 1), "exceeded max depth"},
+		"a list of lists":      {strings.Replace(right, `"shared":true`, `"shared":`+strings.Repeat("[", 20000), 1), "at /parameters/shared: a string is expected"},
 		"another name":         {newKit().add("zlib", "1", "").as("zlib", "zlib-ng").add("hdf5", "1", "", "zlib-ng").root("hdf5").text(), "what has this hash is zlib"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -66,6 +69,41 @@ func TestDamagedLocksAreRefused(t *testing.T) {
 				t.Errorf("%.1000q (%d characters) does not say %q in few words", err, len(err.Error()), c.want)
 			}
 		})
+	}
+}
+
+// TestTheVersionMayFollowTheSpecs checks that what is read then is the same.
+func TestTheVersionMayFollowTheSpecs(t *testing.T) {
+	t.Parallel()
+	right := small().text()
+	meta, rest, ok := strings.Cut(right, `},`)
+	if !ok || !strings.HasPrefix(meta, `{"_meta":{`) {
+		t.Fatal(right)
+	}
+	last := "{" + strings.TrimSuffix(rest, "}") + "," + strings.TrimPrefix(meta, "{") + "}}"
+	var locks []*lockfile.Lock
+	for _, text := range []string{right, last, strings.ReplaceAll(right, ":", " : ")} {
+		lock, err := lockfile.Parse([]byte(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		locks = append(locks, lock)
+	}
+	for _, other := range locks[1:] {
+		if diff := cmp.Diff(locks[0], other); diff != "" {
+			t.Error(diff)
+		}
+	}
+	for name, change := range map[string][2]string{
+		"another content": {`"shared":true`, `"shared":false`},
+		"a strange edge":  {`["build","link"]`, `["build","lunch"]`},
+		"another key":     {`"` + small().hashes["zlib"] + `":{`, `"` + strings.Repeat("a", 32) + `":{`},
+	} {
+		_, first := lockfile.Parse([]byte(strings.Replace(right, change[0], change[1], 1)))
+		_, second := lockfile.Parse([]byte(strings.Replace(last, change[0], change[1], 1)))
+		if first == nil || second == nil || first.Error() != second.Error() {
+			t.Errorf("%s: %v, and with the version behind it: %v", name, first, second)
+		}
 	}
 }
 

@@ -24,14 +24,15 @@ func Parse(data []byte) (*Lock, error) { return ParseWith(data, Options{}) }
 
 // ParseWith is [Parse] with options.
 func ParseWith(data []byte, o Options) (*Lock, error) {
-	p := &parser{data: data, lock: &Lock{Specs: spack.Specs{}}}
+	p := &parser{data: data, lock: &Lock{Specs: spack.Specs{}}, opts: o}
 	if err := p.document(); err != nil {
 		return nil, err
 	}
 	l := p.lock
 	l.SpecfileVersion = specfileOf(l.Version)
-	for i := range p.nodes {
-		if err := p.add(&p.nodes[i], o); err != nil {
+	for _, n := range p.nodes {
+		spec, err := p.specs.Decode(n.raw, l.SpecfileVersion)
+		if err := p.add(n.key, spec, err); err != nil {
 			return nil, err
 		}
 	}
@@ -52,9 +53,13 @@ type parser struct {
 	specs spack.Decoder
 
 	meta, roots, concrete bool // was there
+
+	opts   Options
+	failed error // of a spec: the file can be read, but not accepted
 }
 
-// node is a spec that was not decoded yet: the version may follow after it.
+// node is a spec that was not decoded yet, because the version follows after it.
+// Spack writes it before.
 type node struct {
 	key string
 	raw []byte
@@ -69,7 +74,11 @@ func (p *parser) document() error {
 		}
 		return fmt.Errorf("%w: it is no JSON object", ErrNotLock)
 	}
-	if err := p.object(p.member); err != nil {
+	err := p.object(p.member)
+	switch {
+	case p.failed != nil:
+		return p.failed
+	case err != nil:
 		return p.syntax(err)
 	}
 	if _, err := p.dec.ReadToken(); !errors.Is(err, io.EOF) {
@@ -161,6 +170,9 @@ func (p *parser) readRoots(to *[]Root) error {
 
 func (p *parser) readNodes() error {
 	return p.object(func(key string) error {
+		if p.meta && len(p.nodes) == 0 {
+			return p.readNode(key)
+		}
 		raw, err := p.dec.ReadValue()
 		if err == nil {
 			end := p.dec.InputOffset()
@@ -168,6 +180,16 @@ func (p *parser) readNodes() error {
 		}
 		return err
 	})
+}
+
+func (p *parser) readNode(key string) error {
+	spec, err := p.specs.DecodeNext(p.dec, p.data, specfileOf(p.lock.Version))
+	var syntax *jsontext.SyntacticError
+	if errors.As(err, &syntax) {
+		return err
+	}
+	p.failed = p.add(key, spec, err)
+	return p.failed
 }
 
 func (p *parser) readIncluded(to *[]Included, depth int) error {
@@ -236,15 +258,14 @@ func (p *parser) syntax(err error) error {
 	return e
 }
 
-// add decodes a spec and puts it in its place.
-func (p *parser) add(n *node, o Options) error {
+// add puts a spec in its place, unless it could not be decoded.
+func (p *parser) add(key string, spec *spack.Spec, err error) error {
 	l := p.lock
-	spec, err := p.specs.Decode(n.raw, l.SpecfileVersion)
 	switch {
 	case err != nil:
-		return fmt.Errorf("/concrete_specs/%.40s: %w%s", n.key, err, restore)
-	case n.key != string(spec.Hash):
-		return &KeyError{Name: spec.Name, What: fmt.Sprintf("it stands under %.40q, and its hash is %s", n.key, spec.Hash)}
+		return fmt.Errorf("/concrete_specs/%.40s: %w%s", key, err, restore)
+	case key != string(spec.Hash):
+		return &KeyError{Name: spec.Name, What: fmt.Sprintf("it stands under %.40q, and its hash is %s", key, spec.Hash)}
 	}
 	if other := l.Specs[spec.Hash]; other != nil {
 		if !bytes.Equal(other.Raw, spec.Raw) {
@@ -252,8 +273,8 @@ func (p *parser) add(n *node, o Options) error {
 		}
 		return nil
 	}
-	if !o.TrustHashes {
-		if err := spec.VerifyHash(l.SpecfileVersion); err != nil && !errors.Is(err, spack.ErrNotVerifiable) {
+	if !p.opts.TrustHashes {
+		if err := spec.VerifyHash(specfileOf(l.Version)); err != nil && !errors.Is(err, spack.ErrNotVerifiable) {
 			return err
 		}
 	}
