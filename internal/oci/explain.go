@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"syscall"
 	"unicode"
 
 	"oras.land/oras-go/v2/errdef"
@@ -110,7 +111,7 @@ func (r *remote) explainNetwork(err error) error {
 	case errors.As(err, &dns) && dns.IsNotFound:
 		return fmt.Errorf("%s: %w: %s", r.Location(), ErrUnavailable, text)
 	case errors.As(err, &network), isCut(err):
-		return &transientError{errors.New(text)}
+		return &transientError{cause: errors.New(text), refused: errors.Is(err, syscall.ECONNREFUSED)}
 	}
 	return fmt.Errorf("%s: %s", r.Location(), text)
 }
@@ -129,11 +130,11 @@ func (r *remote) explainResponse(resp *errcode.ErrorResponse, a *attempt) error 
 	switch {
 	case e.Status == http.StatusUnauthorized && a.accepted:
 		// The token ran out between the two requests of an upload; a new try gets one.
-		return &transientError{e}
+		return &transientError{cause: e}
 	case e.Status == http.StatusUnauthorized || e.Status == http.StatusForbidden:
 		return r.authError(e.Status, e.Message)
 	case retryable(e.Status):
-		return &transientError{e}
+		return &transientError{cause: e}
 	}
 	return e
 }

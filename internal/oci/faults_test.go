@@ -389,3 +389,13 @@ func TestResolveAsksForTheManifestWhereItsDigestIsNotTold(t *testing.T) {
 		}
 	}
 }
+
+func TestARegistryThatIsDownIsToldOfSoon(t *testing.T) {
+	t.Parallel()
+	clock := &fakeClock{}
+	s := mustOpen(t, "127.0.0.1:1/x/y", Options{PlainHTTP: true, Clock: clock, Retry: DefaultRetry()})
+	_, err := s.Resolve(t.Context(), "v1")
+	if !errors.Is(err, ErrUnavailable) || !strings.Contains(err.Error(), "tried 3 times") || time.Duration(clock.slept.Load()) > time.Second {
+		t.Errorf("after %s: %v", time.Duration(clock.slept.Load()), err)
+	}
+}

@@ -23,6 +23,14 @@ func DefaultRetry() RetryPolicy {
 	return RetryPolicy{Attempts: 6, Base: 500 * time.Millisecond, Max: 10 * time.Second, MaxRetryAfter: 2 * time.Minute}
 }
 
+// Where nothing listens a connection is refused at once, and a server that is down is
+// hardly back within seconds: after RefusedAttempts tries, with RefusedPause between
+// them at most, it is a failure whatever the policy.
+const (
+	RefusedAttempts = 3
+	RefusedPause    = 500 * time.Millisecond
+)
+
 // Clock tells the time and waits, so that tests need not.
 type Clock interface {
 	Now() time.Time
@@ -79,17 +87,24 @@ func (r *remote) retry(ctx context.Context, op func(ctx context.Context, try int
 		if err == nil || !errors.As(err, &t) {
 			return err
 		}
-		if try >= r.policy.Attempts || a.retryAfter > r.policy.MaxRetryAfter {
+		if try >= r.policy.Attempts || t.refused && try >= RefusedAttempts || a.retryAfter > r.policy.MaxRetryAfter {
 			return t.final(r.Location(), try, a.retryAfter)
 		}
-		if err := r.clock.Sleep(ctx, r.policy.wait(try, a.retryAfter)); err != nil {
+		pause := r.policy.wait(try, a.retryAfter)
+		if t.refused {
+			pause = min(pause, RefusedPause)
+		}
+		if err := r.clock.Sleep(ctx, pause); err != nil {
 			return fmt.Errorf("%s: %w (while waiting after: %v)", r.Location(), err, t.cause)
 		}
 	}
 }
 
 // transientError marks a failure that may pass.
-type transientError struct{ cause error }
+type transientError struct {
+	cause   error
+	refused bool // nothing listens there
+}
 
 // Error implements error.
 func (e *transientError) Error() string { return e.cause.Error() }

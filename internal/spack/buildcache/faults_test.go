@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -446,5 +447,29 @@ func TestPasswordsInURLsAreNotShown(t *testing.T) {
 	}
 	if _, err := Open(t.Context(), "gopher://user:secret@host/", Options{}); err == nil || strings.Contains(err.Error(), "secret") {
 		t.Errorf("%v", err)
+	}
+}
+
+func TestAnEntryThatMayNotBeReadIsNotTakenForAbsent(t *testing.T) {
+	t.Parallel()
+	if os.Geteuid() == 0 {
+		t.Skip("root may read everything")
+	}
+	s := toy(t, "app", "1.0")
+	dir := t.TempDir()
+	c := mustOpen(t, dir, Options{})
+	e := mustPush(t, c, s, specsOf(s), "archive")
+	if _, err := c.UpdateIndex(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	name := filepath.Join(dir, e.key.v3Manifest())
+	if err := os.Chmod(name, 0); err != nil {
+		t.Fatal(err)
+	}
+	for _, use := range []IndexUse{IndexAlways, IndexNever} {
+		_, err := c.Lookup(t.Context(), []*spack.Spec{s}, LookupOptions{Index: use, Verify: true})
+		if !errors.Is(err, fs.ErrPermission) || !strings.Contains(err.Error(), name) {
+			t.Errorf("use %v: %v", use, err)
+		}
 	}
 }

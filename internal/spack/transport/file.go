@@ -45,7 +45,8 @@ func (t *fileBackend) explain(name string, err error) error {
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ENOTDIR), errors.Is(err, syscall.EISDIR):
 		return fmt.Errorf("%s: %w", where, ErrNotFound)
 	case errors.Is(err, fs.ErrPermission):
-		return fmt.Errorf("%s: %w: %w", where, ErrDenied, err)
+		// Not ErrDenied, which S3 also says of what is not there.
+		return fmt.Errorf("%s: %w; let this user (uid %d) in, by the modes, groups or ACLs of the file and of the directories above it", where, err, os.Getuid())
 	case errors.Is(err, syscall.EROFS):
 		return fmt.Errorf("%s: %w: %w", where, ErrReadOnly, err)
 	}
@@ -188,6 +189,9 @@ func (t *fileBackend) list(ctx context.Context, prefix string, yield func(string
 	})
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil // nothing was pushed yet
+	}
+	if errors.Is(err, fs.ErrPermission) {
+		return t.explain(prefix, err)
 	}
 	return err
 }

@@ -42,7 +42,14 @@ func IsTransient(err error) bool {
 	case errors.As(err, &dns):
 		return !dns.IsNotFound
 	}
-	return errors.As(err, &network) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) ||
+	if errors.As(err, &network) {
+		// Bare errors of the system have the methods of network errors, and are of files
+		// when no network operation is around them: those do not pass.
+		if _, bare := network.(syscall.Errno); !bare {
+			return true
+		}
+	}
+	return errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) ||
 		errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) || errors.Is(err, syscall.ECONNREFUSED)
 }
 
@@ -59,14 +66,19 @@ func retry(ctx context.Context, policy oci.RetryPolicy, clock oci.Clock, where s
 		if errors.As(err, &marked) {
 			after = marked.retryAfter
 		}
-		if try >= policy.Attempts || after > policy.MaxRetryAfter {
+		refused := errors.Is(err, syscall.ECONNREFUSED)
+		if try >= policy.Attempts || refused && try >= oci.RefusedAttempts || after > policy.MaxRetryAfter {
 			err = fmt.Errorf("%s: %w: %w (tried %d times)", where, ErrUnavailable, err, try)
 			if after > 0 {
 				err = fmt.Errorf("%w; it asks to come back in %s", err, after.Round(time.Second))
 			}
 			return err
 		}
-		if err := clock.Sleep(ctx, wait(policy, try, after)); err != nil {
+		pause := wait(policy, try, after)
+		if refused {
+			pause = min(pause, oci.RefusedPause)
+		}
+		if err := clock.Sleep(ctx, pause); err != nil {
 			return fmt.Errorf("%s: %w", where, err)
 		}
 	}

@@ -17,6 +17,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/smithy-go"
 	"github.com/aws/smithy-go/logging"
 )
 
@@ -140,8 +141,8 @@ func (t *s3Backend) explain(name string, err error) error {
 	}
 	where := at(t.location(), name)
 	var answer *awshttp.ResponseError
-	if !errors.As(err, &answer) {
-		return fmt.Errorf("%s: %w", where, err)
+	if !errors.As(err, &answer) || answer.HTTPStatusCode() == 0 {
+		return fmt.Errorf("%s: %w", where, s3Cause(err))
 	}
 	switch s := answer.HTTPStatusCode(); {
 	case s == http.StatusNotModified:
@@ -151,15 +152,37 @@ func (t *s3Backend) explain(name string, err error) error {
 	case s == http.StatusNotFound:
 		return fmt.Errorf("%s: %w", where, ErrNotFound)
 	case s == http.StatusUnauthorized, s == http.StatusForbidden:
-		return fmt.Errorf("%s: %w: %w", where, ErrDenied, answer.Err)
+		return fmt.Errorf("%s: %w: %w", where, ErrDenied, s3Cause(err))
 	case isTransientStatus(s):
 		after := ""
 		if answer.Response != nil {
 			after = answer.Response.Header.Get("Retry-After")
 		}
-		return &transientError{fmt.Errorf("%s: %w", where, answer.Err), retryAfter(after, t.opts.Clock.Now())}
+		return &transientError{fmt.Errorf("%s: %w", where, s3Cause(err)), retryAfter(after, t.opts.Clock.Now())}
 	}
-	return fmt.Errorf("%s: %w", where, err)
+	return fmt.Errorf("%s: the service answers %d: %w", where, answer.HTTPStatusCode(), s3Cause(err))
+}
+
+// s3Cause takes what happened out of the layers that the SDK puts around it, which
+// would fill a message with empty identifiers and the URL, with its signature.
+func s3Cause(err error) error {
+	var sent *url.Error
+	if errors.As(err, &sent) {
+		return sent.Err
+	}
+	var said smithy.APIError
+	if errors.As(err, &said) {
+		return said
+	}
+	var answer *awshttp.ResponseError
+	if errors.As(err, &answer) && answer.Err != nil {
+		return answer.Err
+	}
+	var operation *smithy.OperationError
+	if errors.As(err, &operation) {
+		return operation.Err
+	}
+	return err
 }
 
 func (t *s3Backend) get(ctx context.Context, name string, opts GetOptions) (*Object, error) {
