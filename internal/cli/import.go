@@ -11,7 +11,9 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"esd/internal/addr"
 	"esd/internal/importer"
+	"esd/internal/providers/environment"
 	"esd/internal/view"
 )
 
@@ -37,7 +39,8 @@ over is listed on standard error with its place and the reason, and stands as a
 comment where it would belong. Definitions and matrices of specs are written
 out, included files of Spack are merged, paths are made to fit.
 
-The file is named after the environment. One that is there already is not
+The file is named after the environment. A spack.lock beside a spack.yaml is
+copied to where esd lock --adopt takes it. A file that is there already is not
 touched without --force. With -o - it is written to standard output.`,
 		Example: `  esd import spack.yaml -o stack && cd stack && esd lock
   esd import recipes/prgenv-gnu --name prgenv -o -`,
@@ -76,17 +79,57 @@ func (c *importCommand) run() error {
 		}
 		return c.report(result)
 	}
-	file := filepath.Join(c.dir, result.Name+".hcl")
-	if err := c.write(file, result.HCL); err != nil {
+	files := []newFile{{filepath.Join(c.dir, result.Name+".hcl"), result.HCL}}
+	lock, err := c.lockOf(result)
+	if err != nil {
 		return err
 	}
-	if err := view.Text(c.io.Out, "wrote "+file, c.io.OutView); err != nil {
-		return err
+	if lock.data != nil {
+		files = append(files, lock)
+	}
+	for _, f := range files {
+		if err := c.free(f); err != nil {
+			return err
+		}
+	}
+	for _, f := range files {
+		if err := f.write(); err != nil {
+			return err
+		}
+		if err := view.Text(c.io.Out, "wrote "+f.name, c.io.OutView); err != nil {
+			return err
+		}
 	}
 	if err := c.report(result); err != nil {
 		return err
 	}
-	return view.Note(c.io.Err, "Next: read it, then esd validate "+file+" and esd lock "+file, c.io.ErrView)
+	return view.Note(c.io.Err, c.next(lock.data != nil), c.io.ErrView)
+}
+
+// lockOf is the lock of a spack.yaml, at the place from which `esd lock --adopt`
+// takes it; without data if there is none.
+func (c *importCommand) lockOf(result *importer.Result) (newFile, error) {
+	if result.Kind != importer.Spack {
+		return newFile{}, nil
+	}
+	data, err := importer.LockBeside(c.path)
+	if err != nil {
+		return newFile{}, fmt.Errorf("importing the lock of %s: %w", c.path, err)
+	}
+	return newFile{environment.LockPath(c.dir, addr.Address{Kind: environment.Kind, Name: result.Name}), data}, nil
+}
+
+// next says what to do with what was written: with the directory, as the other
+// commands take it without a path.
+func (c *importCommand) next(locked bool) string {
+	path, lock := "", "esd lock"
+	if filepath.Clean(c.dir) != "." {
+		path = " " + filepath.Clean(c.dir)
+	}
+	if locked {
+		lock += " --adopt"
+	}
+	return "Next: read it, then esd validate" + path + " and " + lock + path
 }
 
 // report lists what was not carried over.
@@ -106,15 +149,28 @@ func (c *importCommand) report(result *importer.Result) error {
 	return view.Note(c.io.Err, view.Plural(lost, "thing")+" could not be carried over.", c.io.ErrView)
 }
 
-// write writes a new file, whole or not at all.
-func (c *importCommand) write(file string, data []byte) error {
-	if _, err := os.Lstat(file); err == nil && !c.force {
-		return fmt.Errorf("%s exists already. Nothing was changed; --force overwrites it, --name NAME or -o DIR write another file", file)
-	} else if err != nil && !errors.Is(err, fs.ErrNotExist) {
+// newFile is a file to be written.
+type newFile struct {
+	name string
+	data []byte
+}
+
+// free refuses to overwrite another file.
+func (c *importCommand) free(f newFile) error {
+	_, err := os.Lstat(f.name)
+	switch {
+	case errors.Is(err, fs.ErrNotExist) || err == nil && c.force:
+		return nil
+	case err != nil:
 		return err
 	}
-	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+	return fmt.Errorf("%s exists already. Nothing was changed; --force overwrites it, --name NAME or -o DIR write another file", f.name)
+}
+
+// write writes the file, whole or not at all.
+func (f newFile) write() error {
+	if err := os.MkdirAll(filepath.Dir(f.name), 0o755); err != nil {
 		return err
 	}
-	return importer.WriteFile(file, data)
+	return importer.WriteFile(f.name, f.data)
 }
