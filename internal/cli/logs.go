@@ -9,7 +9,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"esd/internal/addr"
 	"esd/internal/view"
 	"esd/internal/workspace"
 )
@@ -68,18 +67,18 @@ func (c *logsCommand) show(ctx context.Context, address string) error {
 	if err != nil {
 		return err
 	}
-	table := view.NewTable("LOG", "SIZE", "FILE")
+	table := view.NewTable("LOG", "STEP", "SIZE", "FILE")
 	for _, l := range run.Logs {
-		table.Row(l.Name, view.Bytes(l.Size), l.Path)
+		name, operation := l.Name, ""
+		if a, what, ok := l.Step(); ok {
+			name, operation = a.String(), what
+		}
+		table.Row(name, operation, view.Bytes(l.Size), l.Path)
 	}
 	return table.Write(c.io.Out, c.io.OutView)
 }
 
 func (c *logsCommand) object(ctx context.Context, runs []workspace.RunLogs, address string) error {
-	a, err := addr.Parse(address)
-	if err != nil {
-		return usageError(err)
-	}
 	if c.run != "" {
 		run, err := workspace.PickRun(runs, c.run)
 		if err != nil {
@@ -88,7 +87,10 @@ func (c *logsCommand) object(ctx context.Context, runs []workspace.RunLogs, addr
 		runs = []workspace.RunLogs{run}
 	}
 	for _, run := range slices.Backward(runs) {
-		logs := run.Of(a)
+		logs, err := run.Matching(address)
+		if err != nil {
+			return usageError(err)
+		}
 		for i, log := range logs {
 			_ = view.Note(c.io.Err, log.Path, c.io.ErrView)
 			if err := c.copy(ctx, log.Path, c.follow && i == len(logs)-1); err != nil {
@@ -99,7 +101,7 @@ func (c *logsCommand) object(ctx context.Context, runs []workspace.RunLogs, addr
 			return nil
 		}
 	}
-	return fmt.Errorf("there is no log of %s: it was reused, or was not among what was run (`esd logs --list` lists the runs)", a)
+	return fmt.Errorf("there is no log of %s: it was reused, or was not among what was run (`esd logs --list` lists the runs)", address)
 }
 
 // followEvery is how often a log that is followed is looked at.

@@ -82,20 +82,98 @@ func logFiles(dir string) ([]LogFile, error) {
 // its step with what is not fit for a file name replaced, so it is compared
 // with what the object's steps would be called.
 func (r RunLogs) Of(a addr.Address) []LogFile {
-	prefix := logDigest().ReplaceAllString(strings.TrimSuffix(apply.LogName(a.String()), ".log"), "") + "."
 	var list []LogFile
 	for _, log := range r.Logs {
-		operation, ok := strings.CutPrefix(log.Name, prefix)
-		if !ok {
-			continue
+		if _, ok := log.operationOf(a); ok {
+			list = append(list, log)
 		}
-		operation = logDigest().ReplaceAllString(operation, "")
-		if simpleOperation().MatchString(operation) && apply.LogName(a.String()+"#"+operation) != log.Name+".log" {
-			continue // of recipe.a["x"], not of recipe.a_x
-		}
-		list = append(list, log)
 	}
 	return list
+}
+
+// operationOf is what the log's step does to an object, if it is one of its
+// steps.
+func (l LogFile) operationOf(a addr.Address) (string, bool) {
+	prefix := logDigest().ReplaceAllString(strings.TrimSuffix(apply.LogName(a.String()), ".log"), "") + "."
+	operation, ok := strings.CutPrefix(l.Name, prefix)
+	if !ok {
+		return "", false
+	}
+	operation = logDigest().ReplaceAllString(operation, "")
+	if simpleOperation().MatchString(operation) && apply.LogName(a.String()+"#"+operation) != l.Name+".log" {
+		return "", false // of recipe.a["x"], not of recipe.a_x
+	}
+	return operation, true
+}
+
+// Step is the step that a log is of: its object, and what is done to it as far
+// as that is fit for a file name. It is false for names that cannot be read
+// back, such as those of steps in modules.
+func (l LogFile) Step() (a addr.Address, operation string, ok bool) {
+	if a, operation, ok = l.packageStep(); ok {
+		return a, operation, true
+	}
+	parts := strings.SplitN(l.Name, ".", 4)
+	n := 2
+	if addr.Kinded(parts[0]) {
+		n = 3
+	}
+	if len(parts) <= n {
+		return addr.Address{}, "", false
+	}
+	a, err := addr.Parse(strings.Join(parts[:n], "."))
+	if err != nil {
+		return addr.Address{}, "", false
+	}
+	operation, ok = l.operationOf(a)
+	return a, operation, ok
+}
+
+// packageStep reads the name of a package's log, in which underscores stand for
+// / and @: the digest in the name tells which of them do.
+func (l LogFile) packageStep() (addr.Address, string, bool) {
+	name := logDigest().ReplaceAllString(l.Name, "")
+	dot := strings.LastIndexByte(name, '.')
+	if !strings.HasPrefix(name, "environment.") || name == l.Name || dot < 0 {
+		return addr.Address{}, "", false
+	}
+	rest, operation := name[:dot], name[dot+1:]
+	last := strings.LastIndexByte(rest, '_')
+	for i := range max(last, 0) {
+		for j := i + 1; j < last && rest[i] == '_'; j++ {
+			if rest[j] != '_' {
+				continue
+			}
+			written := rest[:i] + "/" + rest[i+1:j] + "@" + rest[j+1:last] + "/" + rest[last+1:]
+			if apply.LogName(written+"#"+operation) == l.Name+".log" {
+				a, err := addr.Parse(written)
+				return a, operation, err == nil
+			}
+		}
+	}
+	return addr.Address{}, "", false
+}
+
+// Matching picks the logs of all that a target names, or the one of that name.
+func (r RunLogs) Matching(written string) ([]LogFile, error) {
+	for _, l := range r.Logs {
+		if l.Name == strings.TrimSuffix(written, ".log") {
+			return []LogFile{l}, nil
+		}
+	}
+	target, err := addr.ParseTarget(written)
+	if err != nil {
+		return nil, err
+	}
+	of := r.Of(target.Address)
+	var list []LogFile
+	for _, l := range r.Logs {
+		a, _, ok := l.Step()
+		if ok && target.Matches(a) || target.Module == "" && slices.Contains(of, l) {
+			list = append(list, l)
+		}
+	}
+	return list, nil
 }
 
 var (

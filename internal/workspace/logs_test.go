@@ -77,3 +77,23 @@ func TestRunsAreListedTheOldestFirst(t *testing.T) {
 		t.Errorf("error %v, -want +got:\n%s", err, diff)
 	}
 }
+
+func TestLogsOfPackagesAreFoundByAsMuchAsTellsThemFromOthers(t *testing.T) {
+	t.Parallel()
+	const id = "environment.toy_2/gcc-runtime@12.2.0/y5awtsb"
+	log := LogFile{Name: apply.LogName(id + "#build")}
+	log.Name = log.Name[:len(log.Name)-len(".log")]
+	a, operation, ok := log.Step()
+	if !ok || a.String() != id || operation != "build" {
+		t.Errorf("got %s, %s, %v", a, operation, ok)
+	}
+	run := RunLogs{Logs: []LogFile{log}}
+	for written, want := range map[string]int{
+		"environment.toy_2": 1, "environment.toy_2/gcc-runtime": 1, id: 1, log.Name: 1, log.Name + ".log": 1,
+		"environment.toy_2/gcc": 0, "environment.toy": 0,
+	} {
+		if got, err := run.Matching(written); err != nil || len(got) != want {
+			t.Errorf("%s: %v, %v, want %d", written, got, err, want)
+		}
+	}
+}
