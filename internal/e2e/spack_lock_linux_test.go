@@ -107,7 +107,7 @@ func testLockFailures(t *testing.T, s *spackStack) {
 	}{
 		"a version that there is not": {"toy-alpha@99", []string{"locking environment.toys", "toy-alpha"}},
 		"a package that there is not": {"toy-none", []string{"locking environment.toys", "toy-none"}},
-		"no spec at all":              {"%%%", []string{"environment.toys"}},
+		"no spec at all":              {"%%%", []string{"is not a spec"}},
 		"a conflict":                  {"toy-all ^toy-beta+loud ^toy-beta~loud", []string{"locking environment.toys"}},
 	} {
 		t.Run(name, func(t *testing.T) {
