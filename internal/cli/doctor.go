@@ -14,6 +14,7 @@ import (
 
 type doctorCommand struct {
 	*app
+	configOptions
 	sandbox string
 	format  format
 }
@@ -25,14 +26,18 @@ func newDoctorCommand(a *app) *cobra.Command {
 		Short: "Say what this machine can do, with advice",
 		Long: `Tries which sandboxes the machine allows, and looks for tools, at the file
 systems and the free space of the directories that are written to, and for files
-with credentials (their names only). It asks nobody on the network. It fails
-only where builds cannot work at all.`,
+with credentials (their names only). Where there is a configuration, its build
+caches are asked whether they can be read, and its instances of Spack are looked
+for; nobody else on the network is asked. It fails only where builds, or plans
+of the configuration, cannot work at all.`,
 		Example: `  esd doctor
+  esd doctor examples/ebrains-lab.hcl
   esd doctor --format=json`,
 		Args:              atMostOne("path"),
 		ValidArgsFunction: completePaths,
 		RunE:              a.run(func(ctx context.Context, args []string) error { return c.run(ctx, first(args)) }),
 	}
+	c.configOptions.add(cmd)
 	addSandbox(cmd, &c.sandbox)
 	c.format.add(cmd, "a `FORMAT`: json (default: for people)", formatJSON)
 	return cmd
@@ -49,10 +54,15 @@ func (c *doctorCommand) run(ctx context.Context, path string) error {
 	if err != nil {
 		return err
 	}
+	dir := path
 	if !info.IsDir() {
-		path = filepath.Dir(path)
+		dir = filepath.Dir(path)
 	}
-	findings := workspace.Examine(ctx, workspace.ExamineOptions{Dir: path, Sandbox: c.sandbox, Getenv: c.io.Getenv, Version: Version})
+	findings := workspace.Examine(ctx, workspace.ExamineOptions{Dir: dir, Sandbox: c.sandbox, Getenv: c.io.Getenv, Version: Version})
+	if workspace.HasConfiguration(path) {
+		c.path = path
+		findings = append(findings, workspace.ExamineConfiguration(ctx, c.workspaceOptions(c.configOptions))...)
+	}
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -67,7 +77,7 @@ func (c *doctorCommand) run(ctx context.Context, path string) error {
 		err = view.Findings(c.io.Out, list, c.io.OutView)
 	}
 	if err == nil && !can {
-		err = errors.New("builds cannot work here; see above")
+		err = errors.New("builds or plans cannot work here; see above")
 	}
 	return err
 }

@@ -9,11 +9,13 @@ type Finding struct{ Group, Name, Grade, Text, Advice string }
 // Findings writes what was found, by groups in the order in which they come.
 func Findings(w io.Writer, list []Finding, o Options) error {
 	p := newPrinter(w, o)
-	group, width := "", 0
+	widths := map[string]int{} // by group
 	for _, f := range list {
-		width = max(width, displayWidth(p.clean(f.Name)))
+		widths[f.Group] = max(widths[f.Group], displayWidth(p.clean(f.Name)))
 	}
+	group := ""
 	for _, f := range list {
+		width := widths[f.Group]
 		if f.Group != group {
 			if group != "" {
 				p.line()

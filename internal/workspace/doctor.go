@@ -54,6 +54,7 @@ func Examine(ctx context.Context, opts ExamineOptions) []Finding {
 	e.add("machine", "processors", Good, fmt.Sprint(runtime.NumCPU()))
 	e.sandboxes(report)
 	e.tools()
+	e.spack(ctx)
 	e.directories()
 	e.credentials()
 	return e.found
