@@ -165,6 +165,9 @@ func (p *planner) decide(i int, demand []providers.Form, d *decision) error {
 		d.work = len(lacking) > 0
 	} else {
 		p.decideTarget(o, obs, recorded, d)
+		if d.action == Create && recorded == nil && onDemand(p.provider[i]) {
+			d.reason = firstOr([]string{obs.Problem}, d.reason)
+		}
 		d.work = d.action == Create || d.action == Update
 		lacking = demand
 	}

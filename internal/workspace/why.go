@@ -7,6 +7,7 @@ import (
 	"esd/internal/addr"
 	"esd/internal/plan"
 	"esd/internal/providers"
+	"esd/internal/providers/environment"
 	"esd/internal/state"
 )
 
@@ -25,9 +26,16 @@ type Why struct {
 	Chain []WhyLink `json:"chain,omitempty"`
 	// NeededBy leads from an object that needs this one up to a toplevel.
 	NeededBy []string `json:"needed_by,omitempty"`
-	// Dependencies and Users are the direct ones.
+	// Demands tell who needs the object, in which form.
+	Demands []WhyDemand `json:"demands,omitempty"`
+	// Dependencies and Users are the direct ones; of an environment, without its
+	// packages.
 	Dependencies []string `json:"dependencies,omitempty"`
 	Users        []string `json:"users,omitempty"`
+	// Package is about a package of an environment, Environment about an
+	// environment.
+	Package     *WhyPackage     `json:"package,omitempty"`
+	Environment *WhyEnvironment `json:"environment,omitempty"`
 }
 
 // WhyLink is one object in a chain of causes.
@@ -40,12 +48,18 @@ type WhyLink struct {
 // Explain says why each object that target names is in the plan, or is not. The
 // plan must have been made with [PlanOptions.Explain].
 func (p *Planned) Explain(target addr.Target) ([]Why, error) {
-	e := explainer{p, map[string]plan.Change{}, map[string]plan.Kept{}, map[string][]string{}}
+	e := explainer{
+		Planned: p, changes: map[string]plan.Change{}, kept: map[string]plan.Kept{}, users: map[string][]string{},
+		demands: map[string][]plan.Demand{}, needs: map[string][]plan.Demand{}, locks: map[string]*lockedPackages{},
+	}
 	for _, c := range p.Plan.Changes {
 		e.changes[c.Address] = c
 	}
 	for _, k := range p.Plan.Kept {
 		e.kept[k.Address] = k
+	}
+	for _, d := range p.Plan.Demands {
+		e.demands[d.Address], e.needs[d.By] = append(e.demands[d.Address], d), append(e.needs[d.By], d)
 	}
 	for _, o := range p.Resolved.Objects {
 		for _, dep := range o.Dependencies {
@@ -54,9 +68,11 @@ func (p *Planned) Explain(target addr.Target) ([]Why, error) {
 	}
 	var list []Why
 	for _, address := range e.addresses() {
-		if a, err := addr.Parse(address); err == nil && target.Matches(a) {
-			list = append(list, e.explain(a))
+		a, err := addr.Parse(address)
+		if err != nil || !target.Matches(a) || a.Package != "" && target.Address.Package == "" {
+			continue // who asks for an environment does not ask for each of its packages
 		}
+		list = append(list, e.explain(a))
 	}
 	if len(list) == 0 {
 		return nil, &plan.NoSuchObjectError{Option: "why", Target: target, Known: e.addresses()}
@@ -72,6 +88,9 @@ type explainer struct {
 	changes map[string]plan.Change
 	kept    map[string]plan.Kept
 	users   map[string][]string
+	demands map[string][]plan.Demand   // by what is needed
+	needs   map[string][]plan.Demand   // by what needs it
+	locks   map[string]*lockedPackages // by environment
 }
 
 // addresses are all that is configured or about to go.
@@ -98,12 +117,14 @@ func (e *explainer) recorded(address string) *state.Object {
 }
 
 func (e *explainer) explain(a addr.Address) Why {
-	w := Why{Address: a.String(), Action: plan.NoOp, Users: e.users[a.String()]}
+	w := Why{Address: a.String(), Action: plan.NoOp, Users: e.users[a.String()], Demands: e.demandsOn(a.String())}
 	o := e.Resolved.Object(a)
 	if o != nil {
 		w.Title = o.Title
 		for _, dep := range o.Dependencies {
-			w.Dependencies = append(w.Dependencies, dep.String())
+			if dep.Package == "" || o.Kind == environment.PackageKind {
+				w.Dependencies = append(w.Dependencies, dep.String())
+			}
 		}
 	}
 	change, changes := e.changes[w.Address]
@@ -119,8 +140,15 @@ func (e *explainer) explain(a addr.Address) Why {
 	default:
 		w.Reason = notLookedFor
 	}
-	if o != nil {
-		w.Chain = e.chain(o)
+	if o == nil {
+		return w
+	}
+	w.Chain = e.chain(o)
+	switch o.Kind {
+	case environment.Kind:
+		w.Environment = e.environment(o)
+	case environment.PackageKind:
+		w.Package = e.pkg(o)
 	}
 	return w
 }
@@ -181,7 +209,10 @@ func (w *Workspace) Why(ctx context.Context, target addr.Target, opts PlanOption
 	for i := range list {
 		for _, f := range found {
 			if lost(list[i]) && f.Address == list[i].Address && f.Needed {
-				list[i].Reason = f.Reason + "; nothing that is missing needs it"
+				list[i].Reason, list[i].Environment = f.Reason+"; nothing that is missing needs it", f.Environment
+				if f.Environment != nil && len(f.Environment.Missing) > 0 {
+					list[i].Reason = f.Reason + "; those that its users lack are in the plan"
+				}
 			}
 		}
 	}
