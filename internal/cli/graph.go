@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -17,6 +20,7 @@ type graphCommand struct {
 	*app
 	planOptions
 	steps, reduce bool
+	packages      bool
 	focus         string
 	depth         int
 	format        format
@@ -28,11 +32,15 @@ func newGraphCommand(a *app) *cobra.Command {
 		Use:   "graph [PATH]",
 		Short: "Draw what depends on what",
 		Long: `Writes the graph of the objects of a configuration, or with --plan that of the
-steps that apply would run. An arrow leads from each node to what it depends on.`,
+steps that apply would run. An arrow leads from each node to what it depends on.
+
+The packages of an environment are drawn as one node, unless --packages asks for
+all of them, or --focus for one.`,
 		Example: `  esd graph | dot -Tsvg > graph.svg
   esd graph --format=mermaid --reduce            for a page on GitLab or GitHub
   esd graph --focus recipe.greet --depth 1       it and its neighbours
-  esd graph --plan`,
+  esd graph --plan
+  esd graph --packages --focus environment.sim/hdf5 --depth 1`,
 		Args:              atMostOne("path"),
 		ValidArgsFunction: completePaths,
 		RunE: a.run(func(ctx context.Context, args []string) error {
@@ -46,6 +54,7 @@ steps that apply would run. An arrow leads from each node to what it depends on.
 	c.format.add(cmd, "a `FORMAT`: dot (default), mermaid or json", "dot", "mermaid", formatJSON)
 	f := cmd.Flags()
 	f.BoolVar(&c.steps, "plan", false, "the steps that apply would run")
+	f.BoolVar(&c.packages, "packages", false, "every package of an environment")
 	f.BoolVar(&c.reduce, "reduce", false, "leave out edges that follow from others")
 	f.StringVar(&c.focus, "focus", "", "only `ADDRESS`, what it needs and what needs it")
 	f.IntVar(&c.depth, "depth", 0, "with --focus: how many edges away, `N` (default: all)")
@@ -64,12 +73,19 @@ func (c *graphCommand) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	var focus addr.Target
 	if c.focus != "" {
-		target, err := addr.ParseTarget(c.focus)
-		if err != nil {
+		if focus, err = addr.ParseTarget(c.focus); err != nil {
 			return usageError(fmt.Errorf("--focus: %w", err))
 		}
-		if d, err = d.Focus(target, c.depth); err != nil {
+	}
+	if !c.packages && focus.Address.Package == "" {
+		if d, err = d.Collapse(); err != nil {
+			return err
+		}
+	}
+	if c.focus != "" {
+		if d, err = d.Focus(focus, c.depth); err != nil {
 			return err
 		}
 	}
@@ -119,17 +135,42 @@ func (c *graphCommand) write(d workspace.Drawing) error {
 	return d.DAG.WriteDOT(c.io.Out, opts)
 }
 
+// packagesIn says what a node stands for.
+func packagesIn(n workspace.DrawnNode) string {
+	if len(n.Ops) == 0 {
+		text := view.Plural(n.Packages, "package")
+		if n.Asked > 0 {
+			text += fmt.Sprintf(", %s of them asked for", view.Number(n.Asked))
+		}
+		return text
+	}
+	var parts []string
+	for _, op := range slices.Sorted(maps.Keys(n.Ops)) {
+		parts = append(parts, op+" "+view.Number(n.Ops[op]))
+	}
+	return strings.Join(parts, ", ")
+}
+
 // style draws targets as what they are, packages plain, settings muted.
 func style(n workspace.DrawnNode) graph.NodeStyle {
 	s := graph.NodeStyle{Label: n.Address}
-	if n.Title != "" {
+	if n.Title != "" && n.Packages == 0 {
 		s.Label += "\n" + n.Title
+	}
+	if n.Packages > 0 {
+		s.Label += "\n" + packagesIn(n)
 	}
 	if a, err := addr.Parse(n.Address); err == nil {
 		s.Group = a.Module
+		if a.Package != "" {
+			s.Group, s.Label = a.Whole().String(), a.Package
+			if n.Op != "" {
+				s.Label = n.Op + " " + a.Package
+			}
+		}
 		switch a.Kind {
 		case "recipe", "environment":
-		case "cache", "cache.artifact", "site", "executor":
+		case "cache", "cache.artifact", "cache.buildcache", "cache.sources", "spack", "site", "executor":
 			s.Shape, s.Tone = graph.Cylinder, graph.Muted
 		default:
 			s.Shape = graph.Hexagon
@@ -137,6 +178,9 @@ func style(n workspace.DrawnNode) graph.NodeStyle {
 	}
 	switch n.Op {
 	case "":
+		if len(n.Ops) > 0 {
+			s.Tone = graph.Added
+		}
 	case "destroy", "delete", "unpublish":
 		s.Tone = graph.Removed
 	case "fetch":

@@ -6,6 +6,7 @@ import (
 	"esd/internal/addr"
 	"esd/internal/graph"
 	"esd/internal/plan"
+	"esd/internal/providers/environment"
 )
 
 // Drawing is a graph and what its nodes are.
@@ -22,6 +23,13 @@ type DrawnNode struct {
 	Title   string `json:"title,omitempty"`
 	// Op is the operation of a step.
 	Op string `json:"op,omitempty"`
+	// Packages is how many packages of an environment the node stands for, and
+	// Ops how many steps of each operation.
+	Packages int `json:"packages,omitempty"`
+	// Asked is how many of the packages, or of the one that the node is, are asked
+	// for by specs.
+	Asked int            `json:"asked,omitempty"`
+	Ops   map[string]int `json:"ops,omitempty"`
 }
 
 // Graph is the graph of the objects of a configuration.
@@ -31,7 +39,7 @@ func (r *Resolved) Graph() (Drawing, error) {
 	for _, o := range r.Objects {
 		id := o.Address.String()
 		b.AddNode(id)
-		nodes[id] = DrawnNode{ID: id, Address: id, Kind: o.Kind, Title: o.Title}
+		nodes[id] = DrawnNode{ID: id, Address: id, Kind: o.Kind, Title: o.Title, Asked: digit(o.Asked)}
 	}
 	for _, o := range r.Objects {
 		for _, dep := range o.Dependencies {
@@ -62,6 +70,77 @@ func drawing(dag *graph.DAG, nodes map[string]DrawnNode) Drawing {
 		}
 	}
 	return d
+}
+
+// Collapse puts the packages of each environment into one node: the environment
+// itself in a graph of objects, one named `ENVIRONMENT/*` in a graph of steps.
+// That makes no circles: what an environment brings along depends on nothing but
+// packages of those before it.
+func (d Drawing) Collapse() (Drawing, error) {
+	nodes := map[string]DrawnNode{}
+	into := make([]string, len(d.Nodes))
+	for i, n := range d.Nodes {
+		a, err := addr.Parse(n.Address)
+		if err == nil && a.Package != "" {
+			into[i] = collapsedID(a, n.Op)
+			continue
+		}
+		into[i], nodes[n.ID] = n.ID, n
+	}
+	packages := map[string]map[string]bool{}
+	for i, n := range d.Nodes {
+		if id := into[i]; id != n.ID {
+			nodes[id] = nodes[id].with(id, n)
+			if packages[id] == nil {
+				packages[id] = map[string]bool{}
+			}
+			packages[id][n.Address] = true
+		}
+	}
+	for id, list := range packages {
+		n := nodes[id]
+		n.Packages = len(list)
+		nodes[id] = n
+	}
+	b := graph.New()
+	for _, id := range into {
+		b.AddNode(id)
+	}
+	for from, id := range into {
+		for _, to := range d.DAG.Dependencies(from) {
+			if id == into[to] {
+				continue
+			}
+			if err := b.AddEdge(id, into[to]); err != nil {
+				return Drawing{}, err
+			}
+		}
+	}
+	dag, err := b.Build()
+	return drawing(dag, nodes), err
+}
+
+func collapsedID(a addr.Address, op string) string {
+	if op != "" {
+		return a.Whole().String() + "/*"
+	}
+	return a.Whole().String()
+}
+
+// with adds a package, or a step of one, to the node that stands for it.
+func (n DrawnNode) with(id string, part DrawnNode) DrawnNode {
+	if n.ID == "" {
+		a, _ := addr.Parse(part.Address)
+		n = DrawnNode{ID: id, Address: a.Whole().String(), Kind: environment.Kind}
+	}
+	n.Asked += part.Asked
+	if part.Op != "" {
+		if n.Ops == nil {
+			n.Ops = map[string]int{}
+		}
+		n.Ops[part.Op]++
+	}
+	return n
 }
 
 // Reduce leaves out edges that follow from others.

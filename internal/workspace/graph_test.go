@@ -79,3 +79,68 @@ func TestReducingLeavesOutWhatFollows(t *testing.T) {
 		t.Errorf("%d edges, want 3", got)
 	}
 }
+
+func TestCollapsingPutsThePackagesOfAnEnvironmentIntoOneNode(t *testing.T) {
+	t.Parallel()
+	draw := func(suffix string, nodes map[string]string) Drawing {
+		b := graph.New()
+		drawn := map[string]DrawnNode{}
+		add := func(address string) string {
+			id, n := address, DrawnNode{Address: address, Asked: digit(strings.Contains(address, "app"))}
+			if suffix != "" {
+				id, n.Op = id+"#"+suffix, suffix
+			}
+			n.ID = id
+			drawn[id] = n
+			b.AddNode(id)
+			return id
+		}
+		for from := range nodes {
+			add(from)
+		}
+		for from, to := range nodes {
+			for _, dep := range strings.Fields(to) {
+				if err := b.AddEdge(add(from), add(dep)); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		dag, err := b.Build()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return drawing(dag, drawn)
+	}
+	nodes := map[string]string{
+		"environment.a/app@1/aaaaaaa": "environment.a/lib@1/bbbbbbb", "environment.a/lib@1/bbbbbbb": "",
+		"environment.b/app@2/ccccccc": "environment.a/lib@1/bbbbbbb", "cache.buildcache.c": "",
+		"environment.a":    "environment.a/app@1/aaaaaaa environment.a/lib@1/bbbbbbb cache.buildcache.c",
+		"environment.b":    "environment.b/app@2/ccccccc environment.a/lib@1/bbbbbbb",
+		"target.image.lab": "environment.b environment.b/app@2/ccccccc",
+	}
+	for name, test := range map[string]struct {
+		suffix, a string
+		nodes     string
+		edges     int
+		ops       int
+	}{
+		"objects": {"", "environment.a", "cache.buildcache.c environment.a environment.b target.image.lab", 3, 0},
+		"steps":   {"build", "environment.a/*", "cache.buildcache.c#build environment.a#build environment.a/* environment.b#build environment.b/* target.image.lab#build", 7, 2},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			d, err := draw(test.suffix, nodes).Collapse()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := strings.Join(d.DAG.Nodes(), " "); got != test.nodes || d.DAG.Edges() != test.edges {
+				t.Errorf("%d edges, %s", d.DAG.Edges(), got)
+			}
+			for _, n := range d.Nodes {
+				if n.ID == test.a && (n.Packages != 2 || n.Asked != 1 || n.Ops["build"] != test.ops) {
+					t.Errorf("%+v", n)
+				}
+			}
+		})
+	}
+}
