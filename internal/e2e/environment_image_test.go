@@ -187,11 +187,11 @@ func TestAnImageOfAnEnvironmentIsTheSameToTheBitFromEveryKindOfCache(t *testing.
 
 // counted serves a directory and counts the bytes of what is asked for.
 type counted struct {
-	url              string
-	bytes, files     atomic.Int64
-	archives         atomic.Int64 // requests for whole blobs that are large
-	payload          int64
-	refuse, truncate atomic.Pointer[string] // a part of the path
+	url          string
+	bytes, files atomic.Int64
+	archives     atomic.Int64 // requests for whole blobs that are large
+	payload      int64
+	refuse       atomic.Pointer[string] // a part of the path
 }
 
 func serveCache(t testing.TB, dir string, payload int) *counted {

@@ -111,10 +111,8 @@ func testKills(sandbox string) func(*testing.T, *spackStack) {
 				want = append(want, name)
 			}
 		}
-		got := short(last.completed("build"))
-		for _, name := range short(last.completed("push")) {
-			got = append(got, name) // was built, and not yet stored, when the kill came
-		}
+		// What is pushed was built, and not yet stored, when the kill came.
+		got := append(short(last.completed("build")), short(last.completed("push"))...)
 		slices.Sort(got)
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("the last run: -want +got\n%s", diff)

@@ -2,6 +2,7 @@ package gunzip
 
 import (
 	"encoding/binary"
+	"errors"
 	"io"
 )
 
@@ -110,7 +111,7 @@ loop:
 		tail += length
 	}
 	d.pos, d.bits, d.nbits = pos, bits, nbits
-	if (err == nil || err == ErrCorrupt) && d.overrun() {
+	if (err == nil || errors.Is(err, ErrCorrupt)) && d.overrun() {
 		tail, err = sure, io.ErrUnexpectedEOF
 	}
 	d.tail = tail

@@ -2,6 +2,7 @@ package gunzip
 
 import (
 	"encoding/binary"
+	"errors"
 	"io"
 )
 
@@ -111,7 +112,7 @@ func (d *decoder) fill() error {
 			return nil
 		}
 	}
-	if d.readErr != io.EOF {
+	if !errors.Is(d.readErr, io.EOF) {
 		return d.readErr
 	}
 	d.ended = true
@@ -165,7 +166,7 @@ func (d *decoder) decode() error {
 		case atEnd:
 			return io.EOF
 		}
-		if err == ErrCorrupt && d.ended && d.pos-int(d.nbits>>3)+trailerSize > d.end {
+		if errors.Is(err, ErrCorrupt) && d.ended && d.pos-int(d.nbits>>3)+trailerSize > d.end {
 			err = io.ErrUnexpectedEOF // of what was cut off, zeros were decoded
 		}
 		if err != nil || d.tail > len(d.out)-slack {

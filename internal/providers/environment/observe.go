@@ -37,11 +37,11 @@ func completeness(e *env, o *providers.Object, found map[spack.Hash]located) pro
 		Exists: missing < len(e.runSpecs), Attributes: attributes(e),
 		Note: fmt.Sprintf("all %d packages are in its build caches", len(e.runSpecs)),
 	}
-	switch {
-	case missing == 0:
+	switch missing {
+	case 0:
 		obs.Key = o.Key
 		obs.Forms = map[providers.Form]string{providers.Cached: "its build caches"}
-	case missing == 1:
+	case 1:
 		obs.Problem = example + " is not in its build caches"
 	default:
 		obs.Problem = fmt.Sprintf("%d of its %d packages are not in its build caches", missing, len(e.runSpecs))

@@ -137,9 +137,9 @@ func checkConfig(v cty.Value) error {
 			continue
 		}
 		if near := nearest(name, known); near != "" {
-			return fmt.Errorf("Spack has no section %q; did you mean %q?", key.AsString(), near)
+			return fmt.Errorf("there is no section %q in the configuration of Spack; did you mean %q?", key.AsString(), near)
 		}
-		return fmt.Errorf("Spack has no section %q; it has %s", key.AsString(), strings.Join(known, ", "))
+		return fmt.Errorf("there is no section %q in the configuration of Spack; it has %s", key.AsString(), strings.Join(known, ", "))
 	}
 	return nil
 }

@@ -116,9 +116,9 @@ func TestSectionsThatSpackDoesNotHaveAreRefused(t *testing.T) {
 		"what Spack has":         {object("packages", "concretizer", "toolchains"), ""},
 		"what takes precedence":  {object("packages:", "config::", "repos+", "mirrors-"), ""},
 		"nothing":                {cty.EmptyObjectVal, ""},
-		"a mistake":              {object("package"), `Spack has no section "package"; did you mean "packages"?`},
-		"a mistake with a colon": {object("Packages:"), `Spack has no section "Packages:"; did you mean "packages"?`},
-		"something else":         {object("kubernetes"), `Spack has no section "kubernetes"; it has bootstrap, cdash`},
+		"a mistake":              {object("package"), `there is no section "package" in the configuration of Spack; did you mean "packages"?`},
+		"a mistake with a colon": {object("Packages:"), `there is no section "Packages:" in the configuration of Spack; did you mean "packages"?`},
+		"something else":         {object("kubernetes"), `there is no section "kubernetes" in the configuration of Spack; it has bootstrap, cdash`},
 		"no object":              {cty.StringVal("packages"), "an object with a member for each section"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -216,8 +216,8 @@ func names(specs []*spack.Spec, is, are string) string {
 
 // packages counts: "1 package is", "12 packages are".
 func packages(n int, is, are string) string {
-	switch {
-	case n == 1:
+	switch n {
+	case 1:
 		return strings.TrimSpace("1 package " + is)
 	default:
 		return strings.TrimSpace(fmt.Sprintf("%d packages %s", n, are))

@@ -141,7 +141,6 @@ func writeFile(path, content string) error {
 // lock writes the lock of an environment that asks for packages, name@version.
 func (p *place) lock(environment string, roots ...string) {
 	p.Helper()
-	type root struct{ Hash, Spec string }
 	lock := struct {
 		Meta  map[string]any             `json:"_meta"`
 		Roots []map[string]string        `json:"roots"`

@@ -49,7 +49,6 @@ type packages struct {
 	hashes  map[string]bool // root and hash of the members
 	specs   []spack.Specs   // by environment
 	partOf  map[addr.Address]int
-	sbang   []byte
 }
 
 // holder is who stands at a prefix, and with what content.

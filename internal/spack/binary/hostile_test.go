@@ -110,7 +110,7 @@ func TestHostileArchivesAreRefused(t *testing.T) {
 			} {
 				err := run()
 				var other *OtherPackageError
-				if _, is := c.want.(*OtherPackageError); is && !errors.As(err, &other) || !is && !errors.Is(err, c.want) {
+				if is := errors.As(c.want, new(*OtherPackageError)); is && !errors.As(err, &other) || !is && !errors.Is(err, c.want) {
 					t.Errorf("%s: got %v, want %v", kind, err, c.want)
 				}
 			}
@@ -151,7 +151,6 @@ func endless(t *testing.T, members ...tar.Header) io.Reader {
 		z, _ := gzip.NewWriterLevel(w, gzip.BestSpeed)
 		tw := tar.NewWriter(z)
 		for _, h := range members {
-			h := h
 			_ = tw.WriteHeader(&h)
 		}
 		zeros := make([]byte, 1<<20)

@@ -4,7 +4,6 @@ import (
 	"strings"
 	"testing"
 
-	"esd/internal/spack"
 )
 
 func TestWhatWasPushedIsFoundAndRead(t *testing.T) {
@@ -37,7 +36,7 @@ func TestWhatWasPushedIsFoundAndRead(t *testing.T) {
 	if err != nil || !strings.Contains(string(doc), string(zed.Hash)) {
 		t.Errorf("spec %s, %v", doc, err)
 	}
-	if _, there := mustLookup(t, c, LookupOptions{}, other)[spack.Hash(other.Hash)]; there {
+	if _, there := mustLookup(t, c, LookupOptions{}, other)[other.Hash]; there {
 		t.Error("found what was never pushed")
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"crypto/sha1" //nolint:gosec // it is what Spack's hashes are made of
 	"encoding/base32"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -120,7 +121,7 @@ func unpackToy(ctx context.Context, archive io.Reader, r binary.Request) (done b
 	reader := tar.NewReader(archive)
 	for {
 		h, err := reader.Next()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return done, ctx.Err()
 		}
 		if err != nil {
