@@ -52,15 +52,27 @@ func forecastLines(p *plan.Plan, arrow string) []string {
 }
 
 // unknownBuilds names what is built and has never been before, as far as is
-// known.
+// known: what was asked for first.
 func unknownBuilds(p *plan.Plan) []string {
-	var names []string
-	for i := range p.Steps {
-		if s := &p.Steps[i]; s.Op == string(plan.Build) && s.Seconds < 0 {
-			names = append(names, plainName(s.Kind, s.Address))
+	asked := map[string]bool{}
+	for i := range p.Changes {
+		if c := &p.Changes[i]; c.Asked {
+			asked[c.Address] = true
 		}
 	}
-	return names
+	var first, others []string
+	for i := range p.Steps {
+		s := &p.Steps[i]
+		if s.Op != string(plan.Build) || s.Seconds >= 0 {
+			continue
+		}
+		if name := plainName(s.Kind, s.Address); asked[s.Address] {
+			first = append(first, name)
+		} else {
+			others = append(others, name)
+		}
+	}
+	return append(first, others...)
 }
 
 // plainName is what people call an object: a package of an environment by its

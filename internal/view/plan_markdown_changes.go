@@ -30,7 +30,7 @@ func (c *comment) packages(g *packageGroup, action plan.Action, list []*plan.Cha
 	}
 	c.table(title, single, g.name, len(single) > maxPackages)
 	for _, s := range shared {
-		c.names(g, fmt.Sprintf("%s (%s): %s", title, Number(len(s.list)), escapeMarkdown(shorten(s.text(), maxCommentReason))), s.list)
+		c.names(g, fmt.Sprintf("%s (%s), %s", title, Number(len(s.list)), escapeMarkdown(shorten(s.text(), maxCommentReason))), s.list)
 	}
 }
 

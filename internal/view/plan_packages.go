@@ -77,8 +77,16 @@ func (v planView) telling(g *packageGroup, action plan.Action, list []*plan.Chan
 		rows -= v.names(g, s.list, max(rows, minRows))
 	}
 	if len(shared) > 0 && g.environment != "" {
-		v.line(strings.Repeat(" ", actionWidth), v.paint(dim, "esd why "+quoted(v.clean(g.environment+"/"+bareName(g.name(shared[0].list[0]))))+" explains one of them"))
+		v.line(strings.Repeat(" ", v.namesIndent()), v.paint(dim, "esd why "+quoted(v.clean(g.environment+"/"+bareName(g.name(shared[0].list[0]))))+" explains one of them"))
 	}
+}
+
+// namesIndent is where names stand that are not in the column of names.
+func (v planView) namesIndent() int {
+	if v.Width > 0 && v.Width < 60 {
+		return 6
+	}
+	return actionWidth
 }
 
 // bareName is a package without version and hash.
@@ -98,10 +106,7 @@ func quoted(address string) string {
 // names writes the names of packages in columns, those that were asked for
 // apart. It tells how many rows that took.
 func (v planView) names(g *packageGroup, list []*plan.Change, rows int) int {
-	indent := actionWidth
-	if v.Width > 0 && v.Width < 60 {
-		indent = 6
-	}
+	indent := v.namesIndent()
 	asked := askedFirst(list)
 	if asked == 0 || asked == len(list) {
 		return v.grid(indent, namesOf(g, list), rows)

@@ -118,8 +118,11 @@ func (f *finder) locate(ctx context.Context, e *env, specs []*spack.Spec) (map[s
 // unusable says why what a cache has of a package is of no use, in the same words
 // for all packages of which that is true.
 func unusable(settings cache.Buildcache, s *spack.Spec, problem error) string {
-	if errors.Is(problem, buildcache.ErrNotFound) {
+	switch {
+	case errors.Is(problem, buildcache.ErrIndex):
 		return fmt.Sprintf("not in any cache: the index of cache %s lists it, but it is not there", settings.Name)
+	case errors.Is(problem, buildcache.ErrNotFound):
+		return fmt.Sprintf("not in any cache: cache %s has an entry for it, but not its archive", settings.Name)
 	}
 	text := strings.ReplaceAll(problem.Error(), s.ID()+": ", "")
 	return fmt.Sprintf("cache %s has it, but it cannot be used: %s", settings.Name, text)
@@ -186,7 +189,10 @@ func fits(wanted, built string) error {
 	if built == "" || len(wanted) <= len(built) {
 		return nil // where it is not known, installing it will tell
 	}
-	return fmt.Errorf("it was built at %s, and cannot be relocated to %s, which is longer", built, wanted)
+	// The difference is the same for all packages of a store, so that they can be
+	// told of together; their paths are long and say nothing more.
+	return fmt.Errorf("it was built at a path %d characters shorter than the one where it is wanted, and paths in programs cannot be made longer",
+		len(wanted)-len(built))
 }
 
 // learn finds out at which prefixes the packages of entries were built, from the
