@@ -22,7 +22,10 @@ func (in *installer) record(ctx context.Context) {
 	}
 	// What is complete is recorded also when the caller gave up meanwhile.
 	start := time.Now()
-	err := in.s.update(context.WithoutCancel(ctx), func(r *Records) (bool, error) { return in.apply(r, batch) })
+	err := in.sync(batch)
+	if err == nil {
+		err = in.s.update(context.WithoutCancel(ctx), func(r *Records) (bool, error) { return in.apply(r, batch) })
+	}
 	in.recorded = time.Now()
 	in.pause = recordShare * in.recorded.Sub(start)
 	for _, t := range batch {
@@ -38,6 +41,20 @@ func (in *installer) record(ctx context.Context) {
 		}
 		in.report(Event{Kind: settledKinds[t.state], Spec: t.spec, Took: t.took})
 	}
+}
+
+// sync makes sure that files are there before it is recorded that they are.
+func (in *installer) sync(batch []*task) error {
+	if in.syncer == nil {
+		return nil
+	}
+	var prefixes []string
+	for _, t := range batch {
+		if t.final == taskInstalled {
+			prefixes = append(prefixes, t.prefix)
+		}
+	}
+	return in.syncer.sync(prefixes)
 }
 
 // batch picks what can be recorded. What needs something that failed is taken

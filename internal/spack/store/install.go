@@ -94,6 +94,12 @@ func (s *Store) Install(ctx context.Context, packages []Package, opts InstallOpt
 	if err := s.installSbang(); err != nil {
 		return Result{}, err
 	}
+	if !opts.NoSync {
+		if in.syncer, err = newSyncer(s.root); err != nil {
+			return Result{}, err
+		}
+		defer in.syncer.close()
+	}
 	defer in.unlock()
 	return in.run(ctx)
 }

@@ -25,8 +25,9 @@ type installer struct {
 	checked  map[spack.Hash]error   // what is recordable
 
 	running  int
-	complete int  // to be recorded
-	waiting  bool // all that is complete waits for what is not
+	syncer   *syncer // nil without syncing
+	complete int     // to be recorded
+	waiting  bool    // all that is complete waits for what is not
 	recorded time.Time
 	pause    time.Duration // between two changes of the database
 

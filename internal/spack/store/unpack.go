@@ -124,7 +124,7 @@ func (in *installer) unpack(ctx context.Context, t *task, start time.Time) (err 
 	fetched := in.s.opts.Clock()
 	_, err = in.opts.Unpack(ctx, archive, binary.Request{
 		Spec: t.spec, Specs: in.specs, Prefix: t.prefix, Root: in.s.unpadded, StoreRoot: in.s.root, Locate: in.locate,
-		Limits: in.opts.Limits, NoSync: in.opts.NoSync,
+		Limits: in.opts.Limits, NoSync: true, // it comes before recording
 	})
 	if err != nil {
 		return err
