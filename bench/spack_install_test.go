@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -19,38 +20,52 @@ import (
 )
 
 // BenchmarkSpackInstall installs the twenty toys of a lab from a cache that its
-// Spack made at a padded prefix: with esd, and with Spack.
+// Spack made at a padded prefix: with esd, and with Spack. Each time they go to
+// another directory, and nothing is removed before the end: ext4 is slow to make
+// files where others were removed a moment ago.
 func BenchmarkSpackInstall(b *testing.B) {
 	bin := build(b)
+	all := b.TempDir()
 	for _, l := range labs() {
 		b.Run(l.name, func(b *testing.B) {
 			l.need(b)
-			dir := b.TempDir()
-			l.copyTo(b, l.toys, filepath.Join(dir, "toys"))
-			l.configure(b, dir)
-			run(b, dir, []int{0}, bin, "lock", "--adopt", "--auto-approve")
+			s := l.site(b, bin, filepath.Join(all, l.variable))
 			t := newTable(b, "Install 20 packages of "+l.name+"'s")
-			apply := func(b *testing.B) usage { return run(b, dir, []int{0}, bin, "apply", "--auto-approve") }
-			t.add(b, "esd apply", apply, remove(b, dir, "tree", ".esd"))
-			l.addInProcess(b, t, dir)
-			install := func(b *testing.B) usage {
-				return l.run(b, []int{0}, "-C", filepath.Join(dir, "scope"), "-e", filepath.Join(dir, "toys"), "install", "--cache-only", "--only-concrete", "--no-add")
+			t.add(b, "esd apply", func(b *testing.B) usage { return s.apply(b, s.fresh(b)) }, nil)
+			for _, sync := range []bool{true, false} {
+				name := map[bool]string{true: "store.Install, in this process", false: "the same, not synced"}[sync]
+				t.add(b, name, func(b *testing.B) usage { return s.inProcess(b, s.fresh(b), sync) }, nil)
 			}
-			t.add(b, "spack install --cache-only", install, remove(b, dir, "own"))
-			apply(b)
-			t.add(b, "esd apply, nothing to do", apply, nil)
-			install(b)
-			t.add(b, "spack install, nothing to do", install, nil)
-			t.add(b, "gunzip of the archives", func(b *testing.B) usage { return l.gunzip(b, dir) }, nil)
+			t.add(b, "spack install --cache-only", func(b *testing.B) usage { return s.install(b, s.fresh(b)) }, nil)
+			t.add(b, "gzip -d of the archives", s.gunzip, nil)
+			dir := s.fresh(b)
+			s.apply(b, dir)
+			s.install(b, dir)
+			t.add(b, "esd apply, nothing to do", func(b *testing.B) usage { return s.apply(b, dir) }, nil)
+			t.add(b, "spack install, nothing to do", func(b *testing.B) usage { return s.install(b, dir) }, nil)
 		})
 	}
 }
 
-func (l lab) configure(b *testing.B, dir string) {
-	cache := l.path(l.toyCache)
-	write(b, dir, "scope/config.yaml", fmt.Sprintf("config:\n  install_tree:\n    root: %s/own\n", dir))
-	write(b, dir, "scope/mirrors.yaml", fmt.Sprintf("mirrors:\n  toys:\n    url: file://%s\n    signed: false\n", cache))
-	write(b, dir, "main.hcl", fmt.Sprintf(`
+// site is a lab with directories into which its toys are installed.
+type site struct {
+	lab
+	bin, dir string
+	template string // what each of the directories begins with
+	count    int
+
+	packages []store.Package
+	specs    spack.Specs
+	entries  map[spack.Hash]buildcache.Entry
+	cache    *buildcache.Cache
+}
+
+func (l lab) site(b *testing.B, bin, dir string) *site {
+	b.Helper()
+	s := &site{lab: l, bin: bin, dir: dir, template: filepath.Join(dir, "template")}
+	l.copyTo(b, l.toys, filepath.Join(s.template, "toys"))
+	write(b, s.template, "scope/mirrors.yaml", fmt.Sprintf("mirrors:\n  toys:\n    url: file://%s\n    signed: false\n", l.path(l.toyCache)))
+	write(b, s.template, "main.hcl", fmt.Sprintf(`
 cache "buildcache" "lab" {
   url  = %q
   push = false
@@ -63,72 +78,86 @@ target "filesystem" "site" {
   packages = [environment.toys]
   path     = "tree"
 }
-`, cache))
+`, l.path(l.toyCache)))
+	run(b, s.template, []int{0}, bin, "lock", "--adopt", "--auto-approve")
+	s.find(b)
+	return s
 }
 
-// addInProcess measures what esd apply does without what it is a program for.
-func (l lab) addInProcess(b *testing.B, t *table, dir string) {
-	packages, specs, entries, cache := l.toysIn(b, dir)
-	for _, sync := range []bool{true, false} {
-		name := "store.Install, in this process"
-		if !sync {
-			name += ", not synced"
-		}
-		t.add(b, name, func(b *testing.B) usage {
-			start, before := time.Now(), self(b)
-			s, err := store.Open(filepath.Join(dir, "tree"), store.Options{DatabaseVersion: l.generation})
-			if err != nil {
-				b.Fatal(err)
-			}
-			result, err := s.Install(b.Context(), packages, store.InstallOptions{
-				Specs: specs, NoSync: !sync,
-				Fetch: func(ctx context.Context, s *spack.Spec) (io.ReadCloser, error) {
-					return cache.Archive(ctx, entries[s.Hash])
-				},
-			})
-			if err != nil || len(result.Installed) != 20 {
-				b.Fatal(len(result.Installed), err)
-			}
-			if err := s.Close(); err != nil {
-				b.Fatal(err)
-			}
-			return usage{cpu: self(b) - before, wall: time.Since(start)}
-		}, remove(b, dir, "tree"))
-	}
-}
-
-// toysIn are the packages that the toys need, and where they are in the cache.
-func (l lab) toysIn(b *testing.B, dir string) ([]store.Package, spack.Specs, map[spack.Hash]buildcache.Entry, *buildcache.Cache) {
+// fresh makes another directory.
+func (s *site) fresh(b *testing.B) string {
 	b.Helper()
-	lock := readLock(b, filepath.Join(dir, "toys/spack.lock"))
-	cache, err := buildcache.Open(b.Context(), l.path(l.toyCache), buildcache.Options{})
+	s.count++
+	dir := filepath.Join(s.dir, strconv.Itoa(s.count))
+	if err := os.CopyFS(dir, os.DirFS(s.template)); err != nil {
+		b.Fatal(err)
+	}
+	write(b, dir, "scope/config.yaml", fmt.Sprintf("config:\n  install_tree:\n    root: %s/own\n", dir))
+	return dir
+}
+
+func (s *site) apply(b *testing.B, dir string) usage {
+	b.Helper()
+	return run(b, dir, []int{0}, s.bin, "apply", "--auto-approve")
+}
+
+func (s *site) install(b *testing.B, dir string) usage {
+	b.Helper()
+	return s.run(b, []int{0}, "-C", filepath.Join(dir, "scope"), "-e", filepath.Join(dir, "toys"), "install", "--cache-only", "--only-concrete", "--no-add")
+}
+
+// inProcess measures what esd apply does without what it is a program for.
+func (s *site) inProcess(b *testing.B, dir string, sync bool) usage {
+	b.Helper()
+	start, before := time.Now(), self(b)
+	tree, err := store.Open(filepath.Join(dir, "tree"), store.Options{DatabaseVersion: s.generation})
 	if err != nil {
 		b.Fatal(err)
 	}
-	roots := lockfile.Hashes(lock.Roots)
-	var packages []store.Package
-	var wanted []*spack.Spec
-	for _, s := range lock.Specs.Closure(spack.LinkRun, roots...) {
-		packages = append(packages, store.Package{Spec: s, Explicit: slices.Contains(roots, s.Hash)})
-		if s.External == nil {
-			wanted = append(wanted, s)
-		}
+	result, err := tree.Install(b.Context(), s.packages, store.InstallOptions{
+		Specs: s.specs, NoSync: !sync,
+		Fetch: func(ctx context.Context, p *spack.Spec) (io.ReadCloser, error) {
+			return s.cache.Archive(ctx, s.entries[p.Hash])
+		},
+	})
+	if err != nil || len(result.Installed) != 20 {
+		b.Fatal(len(result.Installed), err)
 	}
-	entries, err := cache.Lookup(b.Context(), wanted, buildcache.LookupOptions{Specs: lock.Specs, Details: true})
-	if err != nil || len(entries) != 20 {
-		b.Fatal(len(entries), err)
+	if err := tree.Close(); err != nil {
+		b.Fatal(err)
 	}
-	return packages, lock.Specs, entries, cache
+	return usage{cpu: self(b) - before, wall: time.Since(start)}
 }
 
-// gunzip decompresses what is installed, one archive after the other: less than
-// that cannot be done.
-func (l lab) gunzip(b *testing.B, dir string) usage {
-	_, _, entries, cache := l.toysIn(b, dir)
+// find looks up the packages that the toys need.
+func (s *site) find(b *testing.B) {
+	b.Helper()
+	lock := readLock(b, filepath.Join(s.template, "toys/spack.lock"))
+	var err error
+	if s.cache, err = buildcache.Open(b.Context(), s.path(s.toyCache), buildcache.Options{}); err != nil {
+		b.Fatal(err)
+	}
+	s.specs = lock.Specs
+	roots := lockfile.Hashes(lock.Roots)
+	var wanted []*spack.Spec
+	for _, p := range lock.Specs.Closure(spack.LinkRun, roots...) {
+		s.packages = append(s.packages, store.Package{Spec: p, Explicit: slices.Contains(roots, p.Hash)})
+		if p.External == nil {
+			wanted = append(wanted, p)
+		}
+	}
+	s.entries, err = s.cache.Lookup(b.Context(), wanted, buildcache.LookupOptions{Specs: lock.Specs, Details: true})
+	if err != nil || len(s.entries) != 20 {
+		b.Fatal(len(s.entries), err)
+	}
+}
+
+// gunzip decompresses the archives and does nothing with them.
+func (s *site) gunzip(b *testing.B) usage {
 	files := b.TempDir()
 	args := []string{"-c"}
-	for h, e := range entries {
-		r, err := cache.Archive(b.Context(), e)
+	for h, e := range s.entries {
+		r, err := s.cache.Archive(b.Context(), e)
 		if err != nil {
 			b.Fatal(err)
 		}
