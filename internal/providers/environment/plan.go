@@ -174,7 +174,7 @@ func planInstall(k *pkg, f found) providers.Step {
 
 func planPush(k *pkg, f found, why string) providers.Step {
 	step := providers.Step{
-		Op: opPush, Title: fmt.Sprintf("share %s %s", k.spec.Name, k.spec.Version), Provides: []providers.Form{providers.Archive}, Reason: why,
+		Op: opPush, Title: fmt.Sprintf("push %s %s", k.spec.Name, k.spec.Version), Provides: []providers.Form{providers.Archive}, Reason: why,
 	}
 	if f.cache == nil {
 		step.Upload, step.Provides = -1, append(step.Provides, providers.Installed)

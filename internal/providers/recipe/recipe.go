@@ -264,7 +264,7 @@ func planFetch(st stepSpec, f found, needs []providers.Need) providers.Step {
 
 func planPush(st stepSpec, f found, why string) providers.Step {
 	step := providers.Step{
-		Op: opPush, Title: "share " + st.Name + " " + st.Version, Provides: []providers.Form{providers.Archive}, Reason: why,
+		Op: opPush, Title: "push " + st.Name + " " + st.Version, Provides: []providers.Form{providers.Archive}, Reason: why,
 	}
 	if f.cache.Remote() {
 		step.Download = f.record.Archive.Size
