@@ -112,3 +112,33 @@ func TestNamesFillRowsAtTabStops(t *testing.T) {
 		t.Errorf("%d rows, -want +got:\n%s", rows, diff)
 	}
 }
+
+func TestAPackageOfAnotherVersionTellsMoreThanOneOfAnotherHash(t *testing.T) {
+	t.Parallel()
+	hash := "package a 1.0/aaa → 1.0/bbb"
+	for name, test := range map[string]struct {
+		reason string
+		causes []string
+		want   string
+		more   []string
+	}{
+		"one change":             {hash, []string{hash}, hash, nil},
+		"another version":        {hash, []string{hash, "package b 1/c → 2/d"}, "package b 1/c → 2/d (and 1 more package)", nil},
+		"a package that is gone": {hash, []string{hash, "package z removed"}, "package z removed (and 1 more package)", nil},
+		"hashes only":            {hash, []string{hash, "package b 1/c → 1/d"}, hash + " (and 1 more package)", nil},
+		"more than packages":     {"root changed", []string{"root changed", hash, "package b 1/c → 2/d"}, "root changed", []string{"package b 1/c → 2/d (and 1 more package)"}},
+		"what is said behind it": {hash + "; exists as wanted", []string{hash, "package b 1/c → 1/d"}, hash + " (and 1 more package); exists as wanted", nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c := &plan.Change{Kind: "environment", Address: sim, Action: plan.Update, Reason: test.reason, Causes: test.causes}
+			got := Options{Unicode: true}.reason(c, nil)
+			if diff := cmp.Diff(test.want, got); diff != "" {
+				t.Error(diff)
+			}
+			if diff := cmp.Diff(test.more, moreCauses(c)); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}

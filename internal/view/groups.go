@@ -120,10 +120,10 @@ const (
 	minShared = 5
 )
 
-// foldReasons takes those changes out of a long list that share their reason
-// with others, the most frequent reason first.
-func foldReasons(list []*plan.Change) (single []*plan.Change, shared []sharedReason) {
-	if len(list) <= maxSingly {
+// foldReasons takes those changes out of a list longer than a limit that share
+// their reason with others, the most frequent reason first.
+func foldReasons(list []*plan.Change, limit int) (single []*plan.Change, shared []sharedReason) {
+	if len(list) <= limit {
 		return list, nil
 	}
 	by := map[string][]*plan.Change{}

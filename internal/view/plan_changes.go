@@ -96,7 +96,7 @@ const driftMark = "drift:"
 // reason is the reason of a change as it is shown.
 func (o Options) reason(c *plan.Change, u users) string {
 	text := c.Reason
-	if _, n := packageCauses(c); n > 1 && strings.HasPrefix(text, packageCause) {
+	if _, _, n := packageCauses(c); n > 1 && strings.HasPrefix(text, packageCause) {
 		text = foldPackages(c, text)
 	}
 	if c.Drift {
@@ -112,35 +112,51 @@ func (o Options) reason(c *plan.Change, u users) string {
 // which one change of a lock brings along many.
 const packageCause = "package "
 
-// packageCauses gives the first cause that is the change of a package, and how
-// many such causes there are.
-func packageCauses(c *plan.Change) (first string, n int) {
+// packageCauses gives the first cause that is the change of a package, the most
+// telling one, and how many there are: a package of another version tells more
+// than one that has another hash because of that.
+func packageCauses(c *plan.Change) (first, telling string, n int) {
 	for _, cause := range c.Causes {
-		if strings.HasPrefix(cause, packageCause) {
-			if n == 0 {
-				first = cause
-			}
-			n++
+		if !strings.HasPrefix(cause, packageCause) {
+			continue
+		}
+		if n++; n == 1 {
+			first, telling = cause, cause
+		}
+		if sameVersion(telling) && !sameVersion(cause) {
+			telling = cause
 		}
 	}
-	return first, n
+	return first, telling, n
 }
 
-// foldPackages adds to a text that begins with the first change of a package how
-// many others there are.
+// sameVersion reports whether a package has another hash only: its change is
+// written as "package NAME VERSION/HASH → VERSION/HASH".
+func sameVersion(cause string) bool {
+	words := strings.Fields(cause)
+	if len(words) != 5 {
+		return false
+	}
+	before, _, _ := strings.Cut(words[2], "/")
+	after, _, _ := strings.Cut(words[4], "/")
+	return before == after
+}
+
+// foldPackages puts into a text that begins with the first change of a package
+// the most telling one, and how many others there are.
 func foldPackages(c *plan.Change, text string) string {
-	first, n := packageCauses(c)
+	first, telling, n := packageCauses(c)
 	rest, ok := strings.CutPrefix(text, first)
 	if !ok || n < 2 {
 		return text
 	}
-	return first + " (and " + Plural(n-1, "more package") + ")" + rest
+	return telling + " (and " + Plural(n-1, "more package") + ")" + rest
 }
 
 // moreCauses are the causes that the reason does not name, a few of them.
 func moreCauses(c *plan.Change) []string {
 	var list []string
-	first, _ := packageCauses(c)
+	first, _, _ := packageCauses(c)
 	for _, cause := range c.Causes {
 		switch {
 		case cause == "" || strings.HasPrefix(c.Reason, cause):

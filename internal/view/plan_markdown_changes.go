@@ -24,7 +24,7 @@ func (c *comment) changes() {
 // list of names, the others as a table.
 func (c *comment) packages(g *packageGroup, action plan.Action, list []*plan.Change) {
 	title := escapeMarkdown(g.title()) + ": " + string(action)
-	single, shared := foldReasons(list)
+	single, shared := foldReasons(list, maxSingly)
 	if action == plan.Build {
 		single = ownReasonsFirst(c.plan, single)
 	}

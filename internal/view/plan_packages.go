@@ -38,7 +38,7 @@ func (v planView) packages(g *packageGroup) {
 // counted tells of packages whose names say little: how many there are, by
 // reason.
 func (v planView) counted(action plan.Action, list []*plan.Change) {
-	single, shared := foldReasons(list)
+	single, shared := foldReasons(list, maxPackages)
 	if n := len(single); n > 0 && len(shared) == 0 || len(shared) > maxCauses {
 		single, shared = list, nil
 	}
@@ -58,7 +58,7 @@ func (v planView) sharedLine(action plan.Action, s sharedReason) {
 // reason are told of together, the others each with its own, those that changed
 // themselves before those that others changed.
 func (v planView) telling(g *packageGroup, action plan.Action, list []*plan.Change) {
-	single, shared := foldReasons(list)
+	single, shared := foldReasons(list, maxSingly)
 	rows := maxBuilds
 	if len(shared) > 0 {
 		rows = maxSingles
