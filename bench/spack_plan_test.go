@@ -53,7 +53,8 @@ func plans(b *testing.B, t *table, bin, dir, of, cache string) {
 }
 
 // BenchmarkSpackPlanOfLargeCache does the same with a cache whose index lists
-// 100,000 packages.
+// 100,000 packages. What reading that costs, when a plan is so large that it
+// pays, BenchmarkFirstLookup in internal/spack/buildcache measures.
 func BenchmarkSpackPlanOfLargeCache(b *testing.B) {
 	bin := build(b)
 	dir, cache := example(b)
