@@ -3,7 +3,6 @@ package buildcache
 import (
 	"strings"
 	"testing"
-
 )
 
 func TestWhatWasPushedIsFoundAndRead(t *testing.T) {
