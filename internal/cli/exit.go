@@ -18,6 +18,7 @@ const (
 	ExitStale       = 5   // the saved plan is stale
 	ExitPartly      = 6   // some steps failed; what could be done was done and recorded
 	ExitDeclined    = 7   // the plan was not agreed to
+	ExitBackend     = 8   // the state cannot be reached, or is not to be trusted
 	ExitInterrupted = 130 // interrupted; what was done is recorded
 	ExitReaderGone  = 141 // nobody reads the results any more
 )
@@ -36,6 +37,7 @@ var ExitCodes = []struct {
 	{ExitStale, "stale plan", "The state or the configuration has moved on since the plan was saved."},
 	{ExitPartly, "partly failed", "Some steps failed. What did not depend on them was done and recorded; the next plan starts from there."},
 	{ExitDeclined, "declined", "The plan was not agreed to; nothing was done."},
+	{ExitBackend, "state out of reach", "Where the state is kept does not answer, or what it answers cannot be trusted (an older state than before, another lineage, a log-in page). Nothing was overwritten; what a run has done is kept in its journal."},
 	{ExitInterrupted, "interrupted", "The run was interrupted. What was done is recorded; the next plan starts from there."},
 	{ExitReaderGone, "reader gone", "Nobody reads the results any more, as in `esd plan | head`. Nothing is said of it."},
 }
@@ -60,6 +62,8 @@ func usageError(err error) error { return &codeError{ExitUsage, err} }
 func exitCode(err error) int {
 	var coded *codeError
 	var locked *backend.LockedError
+	var unreachable *backend.UnreachableError
+	var untrusted *backend.UntrustedError
 	switch {
 	case err == nil:
 		return ExitOK
@@ -71,6 +75,8 @@ func exitCode(err error) int {
 		return ExitLocked
 	case errors.Is(err, plan.ErrStale):
 		return ExitStale
+	case errors.As(err, &unreachable), errors.As(err, &untrusted), errors.Is(err, backend.ErrLockLost):
+		return ExitBackend
 	}
 	return ExitError
 }

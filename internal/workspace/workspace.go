@@ -7,8 +7,6 @@ package workspace
 import (
 	"cmp"
 	"context"
-	"errors"
-	"fmt"
 	"path/filepath"
 	"time"
 
@@ -25,7 +23,6 @@ import (
 	"esd/internal/providers/registry"
 	"esd/internal/state"
 	"esd/internal/state/backend"
-	"esd/internal/state/backend/local"
 )
 
 // Options says what to open.
@@ -103,34 +100,6 @@ func (w *Workspace) locate() error {
 
 func failure(summary string, err error) *hcl.Diagnostic {
 	return &hcl.Diagnostic{Severity: hcl.DiagError, Summary: summary, Detail: err.Error()}
-}
-
-// openBackend finds where the state is kept.
-func (w *Workspace) openBackend() (backend.Backend, error) {
-	path := filepath.Join(w.WorkDir, w.Config.Name+".state.json")
-	block := w.Config.State
-	if block == nil {
-		return local.New(path), nil
-	}
-	if block.Kind != "local" {
-		return nil, fmt.Errorf("this version of esd keeps states in files only: state %q is not supported yet; use state \"local\", or none", block.Kind)
-	}
-	for name := range block.Config.Type().AttributeTypes() {
-		if name != "path" {
-			return nil, fmt.Errorf("state \"local\" has no attribute %q; it has path", name)
-		}
-	}
-	if block.Config.Type().HasAttribute("path") {
-		v := block.Config.GetAttr("path")
-		if v.IsNull() || v.Type() != cty.String {
-			return nil, errors.New("the path of state \"local\" is a string")
-		}
-		path = v.AsString()
-		if !filepath.IsAbs(path) {
-			path = filepath.Join(filepath.Dir(w.WorkDir), path)
-		}
-	}
-	return local.New(path), nil
 }
 
 // LockPath is where the lock file of the configuration stands.

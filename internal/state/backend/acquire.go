@@ -9,7 +9,9 @@ import (
 
 // WaitOptions say how long to wait for a lock.
 type WaitOptions struct {
-	// Timeout is how long to wait; 0 is not to wait.
+	// Timeout is how long to wait. With 0 a holder that shows a sign of life is
+	// not waited for; one of which it is not known yet whether it lives is
+	// watched until that shows, which its lease bounds.
 	Timeout time.Duration
 	// Waiting, if set, is called each time the lock is found held.
 	Waiting func(*LockedError)
@@ -29,13 +31,21 @@ func Acquire(ctx context.Context, b Backend, info LockInfo, opts WaitOptions) (L
 	if longest <= 0 {
 		longest = 5 * time.Second
 	}
-	deadline := time.NewTimer(opts.Timeout)
-	defer deadline.Stop()
-	for last := opts.Timeout <= 0; ; {
+	last := opts.Timeout <= 0
+	deadline := make(<-chan time.Time)
+	if !last {
+		timer := time.NewTimer(opts.Timeout)
+		defer timer.Stop()
+		deadline = timer.C
+	}
+	for {
 		lock, err := b.Lock(ctx, info)
 		var locked *LockedError
-		if err == nil || !errors.As(err, &locked) || last {
+		if err == nil || !errors.As(err, &locked) {
 			return lock, err
+		}
+		if last && (opts.Timeout > 0 || locked.Holder.Lease.Verdict != Undecided) {
+			return nil, err
 		}
 		if opts.Waiting != nil {
 			opts.Waiting(locked)
@@ -47,7 +57,7 @@ func Acquire(ctx context.Context, b Backend, info LockInfo, opts WaitOptions) (L
 		case <-ctx.Done():
 			pause.Stop()
 			return nil, errors.Join(context.Cause(ctx), err)
-		case <-deadline.C:
+		case <-deadline:
 			pause.Stop()
 			last = true
 		case <-pause.C:

@@ -25,11 +25,13 @@ type Backend interface {
 
 	// Lock takes the lock, or returns a *LockedError at once when somebody else
 	// has it; Acquire waits. A holder that is known to be dead loses it, which
-	// the notices of the new lock tell.
+	// the notices of the new lock tell. A client remembers between two calls
+	// what it has seen of the holder, see [Lease].
 	Lock(ctx context.Context, info LockInfo) (Lock, error)
 
 	// Holder returns what is known of the holder of the lock, nil when the lock
-	// is free. The holder may be dead all the same.
+	// is free. The holder may be dead all the same: Lease says what is known of
+	// that, the more the more often a client is asked.
 	Holder(ctx context.Context) (*LockInfo, error)
 
 	// ForceUnlock takes the lock away from its holder, whose writes fail from
@@ -47,9 +49,12 @@ type Lock interface {
 	// Notices tell what the user should know of how the lock was obtained.
 	Notices() []state.Notice
 
-	// Check reports whether the lock is still held. A long run asks now and
-	// then, to stop early.
+	// Check reports whether the lock is still held.
 	Check(ctx context.Context) error
+
+	// Lost is closed when it shows, at a heartbeat, that the lock is held no
+	// longer, so that a long run stops early. It is nil where that cannot show.
+	Lost() <-chan struct{}
 
 	// Write replaces the recorded state. The next one must have the same
 	// lineage and a higher serial (*state.ConflictError), and the recorded one

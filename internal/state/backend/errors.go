@@ -14,6 +14,58 @@ var (
 	ErrNotLocked = errors.New("the state is not locked")
 )
 
+// UnreachableError says that the place where the state is kept did not answer,
+// or answered that it cannot. Nothing was changed, unless Doubt.
+type UnreachableError struct {
+	// Location is the path or URL of the state, without secrets.
+	Location string
+	// Doing is what was tried: "reading", "writing", "locking".
+	Doing string
+	// Doubt: the request was sent and its answer lost, so that it may have been
+	// carried out.
+	Doubt bool
+	// Err is the cause.
+	Err error
+	// Fix says what to do.
+	Fix string
+}
+
+// Error says what was tried, why it failed and what to do.
+func (e *UnreachableError) Error() string {
+	text := fmt.Sprintf("%s the state at %s failed: %v", e.Doing, e.Location, e.Err)
+	if e.Doubt {
+		text += "; whether it was done all the same is not known"
+	}
+	if e.Fix != "" {
+		text += "; " + e.Fix
+	}
+	return text
+}
+
+// Unwrap returns the cause.
+func (e *UnreachableError) Unwrap() error { return e.Err }
+
+// UntrustedError says that what the place of the state answers cannot be right:
+// an older state than before, one of another lineage, a page for people, a lock
+// that everybody gets. Nothing was overwritten.
+type UntrustedError struct {
+	// Location is the path or URL of the state, without secrets.
+	Location string
+	// Problem is what is wrong.
+	Problem string
+	// Fix says what to do.
+	Fix string
+}
+
+// Error says what is wrong and what to do.
+func (e *UntrustedError) Error() string {
+	text := fmt.Sprintf("the state at %s cannot be trusted: %s", e.Location, e.Problem)
+	if e.Fix != "" {
+		text += "; " + e.Fix
+	}
+	return text
+}
+
 // LockedError says who holds the lock.
 type LockedError struct {
 	// Location is the path or URL of the state.

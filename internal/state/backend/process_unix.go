@@ -30,6 +30,16 @@ func ProcessStart(pid int) string {
 	return strings.TrimSpace(string(boot)) + "/" + fields[19]
 }
 
+// processSpace names the PID namespace of this process, "" where there are
+// none.
+func processSpace() string {
+	name, err := os.Readlink("/proc/self/ns/pid")
+	if err != nil {
+		return ""
+	}
+	return name
+}
+
 func processRuns(p Process) bool {
 	if errors.Is(syscall.Kill(p.PID, 0), syscall.ESRCH) {
 		return false

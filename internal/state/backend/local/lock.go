@@ -147,6 +147,10 @@ func (h *held) Info() backend.LockInfo { return h.info }
 // Notices implements backend.Lock.
 func (h *held) Notices() []state.Notice { return h.notices }
 
+// Lost implements backend.Lock: that the lock was taken away shows at the next
+// write only.
+func (h *held) Lost() <-chan struct{} { return nil }
+
 // Check implements backend.Lock.
 func (h *held) Check(ctx context.Context) error {
 	return h.b.guarded(ctx, false, func(bool) error { return h.mine() })

@@ -1,0 +1,23 @@
+// Package kinds lists the kinds of backends that there are.
+package kinds
+
+import (
+	"esd/internal/state/backend"
+	"esd/internal/state/backend/local"
+)
+
+// All returns all kinds, in the order of the manual; the first is the one that
+// is used when nothing is said.
+func All() []backend.Kind {
+	return []backend.Kind{local.Kind()}
+}
+
+// Find returns the kind of a name, nil if there is none.
+func Find(name string) *backend.Kind {
+	for _, k := range All() {
+		if k.Name == name {
+			return &k
+		}
+	}
+	return nil
+}

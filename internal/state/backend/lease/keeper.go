@@ -1,0 +1,105 @@
+package lease
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"esd/internal/state/backend"
+)
+
+// Keeper is the heartbeat of a lock that is held.
+type Keeper struct {
+	terms  Terms
+	cancel context.CancelFunc
+	done   chan struct{}
+	lost   chan struct{}
+
+	mu      sync.Mutex
+	renewed time.Time // of the last heartbeat that succeeded
+	err     error     // why the lock is lost
+	last    error     // of the last heartbeat, where it failed
+}
+
+// Keep begins to renew a lease that was just taken. renew returns
+// backend.ErrLockLost when the lock is held no longer; other errors are tried
+// again with the next heartbeat. It is given the time of half a lease.
+func Keep(terms Terms, renew func(context.Context) error) *Keeper {
+	ctx, cancel := context.WithCancel(context.Background())
+	k := &Keeper{terms: terms.OrDefault(), cancel: cancel, done: make(chan struct{}), lost: make(chan struct{}), renewed: time.Now()}
+	go k.run(ctx, renew)
+	return k
+}
+
+func (k *Keeper) run(ctx context.Context, renew func(context.Context) error) {
+	defer close(k.done)
+	ticker := time.NewTicker(k.terms.Beat)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+		started := time.Now()
+		beat, cancel := context.WithTimeout(ctx, k.terms.Duration/2)
+		err := renew(beat)
+		cancel()
+		if ctx.Err() != nil {
+			return
+		}
+		if k.note(started, err) {
+			close(k.lost)
+			return
+		}
+	}
+}
+
+// note takes note of a heartbeat and reports whether the lock is lost.
+func (k *Keeper) note(started time.Time, err error) bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.last = err
+	if err == nil {
+		k.renewed = started
+	}
+	if errors.Is(err, backend.ErrLockLost) {
+		k.err = err
+	}
+	return k.err != nil
+}
+
+// Renewed takes note that the lease was renewed by something else than a
+// heartbeat, such as a write.
+func (k *Keeper) Renewed() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.renewed, k.last = time.Now(), nil
+}
+
+// Stop ends the heartbeat and waits for a renewal that is under way. It may be
+// called again.
+func (k *Keeper) Stop() {
+	k.cancel()
+	<-k.done
+}
+
+// Lost is closed when a heartbeat has shown that the lock is held no longer.
+func (k *Keeper) Lost() <-chan struct{} { return k.lost }
+
+// Err is why the lock is lost, or a warning that it may be: the lease could not
+// be renewed for its whole duration. Nil if all is well. The second result
+// tells a certain loss from the warning, after which a write may still succeed.
+func (k *Keeper) Err() (err error, certain bool) { //nolint:revive // the error is the value here
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.err != nil {
+		return k.err, true
+	}
+	if silent := time.Since(k.renewed); silent > k.terms.Duration {
+		return fmt.Errorf("the lease on the lock could not be renewed for %s: %w", silent.Round(time.Second), k.last), false
+	}
+	return nil, false
+}

@@ -1,0 +1,62 @@
+// Package register makes a state backend of any place that can compare and
+// swap one small document, such as an object store with conditional writes or a
+// table of a database.
+//
+// That document, the head, says everything that has to change together: who
+// holds the lock, under which fencing number, and which version of the state
+// is the present one. Versions of the state are documents of their own that
+// are written once, compressed, before the head points at them. Taking the
+// lock, renewing its lease, writing a state and giving the lock back are each
+// one swap of the head. So a holder that lost its lock cannot write: the head
+// that it compares with is not there any more. There is no moment in between.
+package register
+
+import (
+	"context"
+	"errors"
+)
+
+// ErrChanged: the head is not, or no longer, the one that was compared with;
+// nothing was swapped.
+var ErrChanged = errors.New("the head was changed by somebody else")
+
+// Store is what a place must be able to do. Errors are those of the place, or
+// a *backend.UnreachableError with advice. Its methods may be called from
+// several goroutines.
+type Store interface {
+	// Location is the URL or path of the state, for people: without secrets.
+	Location() string
+
+	// Load returns the head and its version, nil and "" where there is none. It
+	// must show every swap that has succeeded before.
+	Load(ctx context.Context) (head []byte, version string, err error)
+
+	// Swap replaces the head of a version ("" for none) and returns the next
+	// version. If the head has another one by then it returns ErrChanged. An
+	// error of which it is not known whether the swap was carried out is a
+	// *backend.UnreachableError with Doubt; the caller then looks.
+	Swap(ctx context.Context, version string, head []byte) (next string, err error)
+
+	// Put writes a document that is not there yet. Writing the same again is no
+	// error. Names have letters, digits, points and dashes.
+	Put(ctx context.Context, name string, data []byte) error
+
+	// Get returns a document, fs.ErrNotExist where there is none.
+	Get(ctx context.Context, name string) ([]byte, error)
+
+	// Delete removes a document; one that is not there is no error.
+	Delete(ctx context.Context, name string) error
+}
+
+// Sessions is a Store that knows at once when the process of a holder is gone,
+// as a database does when a connection ends.
+type Sessions interface {
+	Store
+
+	// Begin marks this client as the one with a fencing number, until the
+	// returned function is called or the client is gone.
+	Begin(ctx context.Context, fence int64) (end func(), err error)
+
+	// Gone reports that surely no client is marked with the fencing number.
+	Gone(ctx context.Context, fence int64) (bool, error)
+}
