@@ -94,7 +94,7 @@ var commands = []struct {
 }{
 	{groupWork, newInitCommand}, {groupWork, newImportCommand}, {groupWork, newValidateCommand}, {groupWork, newFmtCommand}, {groupWork, newLockCommand},
 	{groupWork, newPlanCommand}, {groupWork, newApplyCommand}, {groupWork, newFetchCommand}, {groupWork, newPromoteCommand}, {groupWork, newDestroyCommand},
-	{groupLook, newShowCommand}, {groupLook, newOutputCommand}, {groupLook, newWhyCommand}, {groupLook, newGraphCommand}, {groupLook, newDepfileCommand},
+	{groupLook, newShowCommand}, {groupLook, newDiffCommand}, {groupLook, newOutputCommand}, {groupLook, newWhyCommand}, {groupLook, newGraphCommand}, {groupLook, newDepfileCommand},
 	{groupLook, newLogsCommand}, {groupLook, newConsoleCommand},
 	{groupState, newStateCommand}, {groupState, newForceUnlockCommand}, {groupState, newCacheCommand},
 	{groupOther, newDoctorCommand}, {groupOther, newVersionCommand},
