@@ -28,7 +28,8 @@ func languagePage(root string) (string, error) {
 	}
 	var b strings.Builder
 	b.WriteString(generatedFrom("the schemas and internal/docgen/language.md"))
-	b.WriteString(strings.Replace(languageHead, "{{functions}}\n", functions, 1))
+	head := strings.NewReplacer("{{functions}}\n", functions, "{{states}}\n", stateKinds())
+	b.WriteString(head.Replace(languageHead))
 	b.WriteString("\n## Blocks that deploy something\n")
 	schemas := registry.New(registry.Options{}).Schemas()
 	for _, kind := range ordered(schemas) {
