@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 
@@ -23,6 +24,7 @@ import (
 type applyCommand struct {
 	*app
 	planOptions
+	reports     runReports
 	destroy     bool   // the command is destroy
 	only        string // the operation that the plan is narrowed to
 	autoApprove bool
@@ -42,12 +44,16 @@ state or the configuration has moved on.
 
 The first interrupt (^C) lets running steps finish and starts nothing more; the
 second ends them. Nothing that was finished is lost either way: the next plan
-starts from there.`,
+starts from there.
+
+Reports (--junit, --summary) are written however the run ends, also when it
+fails or is interrupted. One from before is removed when the command starts.`,
 		Example: `  esd apply
   esd apply --auto-approve examples/quickstart.hcl
   esd apply plan.esd                   what was saved with esd plan --out plan.esd
   esd apply --replace recipe.greet     build it again although it is as wanted
-  esd apply --format=json              an event a line, for programs`,
+  esd apply --format=json              an event a line, for programs
+  esd apply --junit junit.xml --summary summary.json plan.esd     in CI`,
 		Args:              atMostOne("path"),
 		ValidArgsFunction: completePaths,
 		RunE:              c.runE,
@@ -101,6 +107,7 @@ there is no network. esd apply does the same before it builds.`,
 
 func (c *applyCommand) addApply(cmd *cobra.Command) {
 	c.planOptions.add(cmd)
+	c.reports.add(cmd)
 	c.format.add(cmd, "a `FORMAT`: json, one event a line (default: for people)", formatJSON)
 	f := cmd.Flags()
 	f.BoolVar(&c.autoApprove, "auto-approve", false, "do not ask")
@@ -115,10 +122,18 @@ func (c *applyCommand) runE(cmd *cobra.Command, args []string) error {
 	if err := c.format.check(formatJSON); err != nil {
 		return err
 	}
+	saved := namedFile{"the plan", c.path}
+	if info, err := os.Stat(c.path); err != nil || info.IsDir() {
+		saved.path = ""
+	}
+	if err := c.reports.begin(cmd.Name(), saved); err != nil {
+		return err
+	}
 	out := c.newFollower()
 	err := c.run(cmd.Context(), out)
 	out.tell(err, c.files())
-	return errors.Join(err, out.stop())
+	err = errors.Join(err, out.stop())
+	return c.besides(err, errors.Join(c.reports.write(err, c.codeOf(err), c.files()), c.reports.close()))
 }
 
 func (c *applyCommand) run(ctx context.Context, out *follower) error {
@@ -135,6 +150,7 @@ func (c *applyCommand) run(ctx context.Context, out *follower) error {
 	}
 	c.follow(&opts, out)
 	applied, err := w.Apply(ctx, opts)
+	c.reports.take(applied)
 	return c.report(applied, err, out)
 }
 
@@ -187,14 +203,27 @@ func (c *applyCommand) takeSaved(p *plan.Plan) error {
 	return nil
 }
 
-// follower is what shows a run while it goes on.
+// follower is what shows a run while it goes on: to people or as a stream of
+// events, and as a stream in a file besides.
 type follower struct {
-	stream   *view.Stream
-	progress view.Progress
+	streams  []*view.Stream
+	progress view.Progress // for people; nil before the run, and with --format=json
+	json     bool          // standard output is a stream
 }
 
 // stop ends it; calling it again does nothing.
 func (f *follower) stop() error {
+	err := f.stopProgress()
+	for _, s := range f.streams {
+		err = errors.Join(err, s.Stop())
+	}
+	f.streams = nil
+	return err
+}
+
+// stopProgress ends a live region, so that what follows is not drawn over;
+// streams go on.
+func (f *follower) stopProgress() error {
 	if f.progress == nil {
 		return nil
 	}
@@ -203,24 +232,29 @@ func (f *follower) stop() error {
 	return p.Stop()
 }
 
-// tell puts an error into the stream, so that whoever reads only that knows
+// tell puts an error into the streams, so that whoever reads only those knows
 // why a run ended.
 func (f *follower) tell(err error, files map[string]*hcl.File) {
+	if err == nil || err.Error() == "" {
+		return
+	}
 	var diags hcl.Diagnostics
-	switch {
-	case f.stream == nil || err == nil || err.Error() == "":
-	case errors.As(err, &diags):
-		f.stream.Diagnostics(diags, files)
-	default:
-		f.stream.Error(err)
+	for _, s := range f.streams {
+		if errors.As(err, &diags) {
+			s.Diagnostics(diags, files)
+		} else {
+			s.Error(err)
+		}
 	}
 }
 
 func (c *applyCommand) newFollower() *follower {
-	f := &follower{}
-	if c.format == formatJSON {
-		f.stream = view.NewStream(c.io.Out, Version, view.Clock{})
-		f.progress = f.stream
+	f := &follower{json: c.format == formatJSON}
+	if f.json {
+		f.streams = append(f.streams, view.NewStream(c.io.Out, Version, view.Clock{}))
+	}
+	if c.reports.file != nil {
+		f.streams = append(f.streams, view.NewStream(c.reports.file, Version, view.Clock{}))
 	}
 	return f
 }
@@ -231,6 +265,12 @@ func (c *applyCommand) follow(opts *workspace.ApplyOptions, f *follower) {
 	opts.Waiting = c.waiting
 	opts.Confirm = func(p *workspace.Planned) (bool, error) { return c.confirm(p, opts, f) }
 	opts.Events = func(e apply.Event) {
+		for _, s := range f.streams {
+			s.Event(e)
+		}
+		if f.json {
+			return
+		}
 		if f.progress == nil {
 			f.progress = c.newProgress()
 		}
@@ -249,9 +289,12 @@ func (c *applyCommand) newProgress() view.Progress {
 // confirm shows the plan and asks.
 func (c *applyCommand) confirm(p *workspace.Planned, opts *workspace.ApplyOptions, f *follower) (bool, error) {
 	c.warn(p.Warnings)
-	if f.stream != nil {
-		f.stream.Diagnostics(p.Warnings, c.files())
-		f.stream.Plan(p.Plan)
+	c.reports.planned(p)
+	for _, s := range f.streams {
+		s.Diagnostics(p.Warnings, c.files())
+		s.Plan(p.Plan)
+	}
+	if f.json {
 		return true, nil
 	}
 	if err := view.Plan(c.io.Out, p.Plan, c.io.OutView); err != nil {
@@ -301,7 +344,7 @@ func (a *app) waiting(e *backend.LockedError) {
 
 // report shows how the run has ended and gives the exit code.
 func (c *applyCommand) report(applied *workspace.Applied, err error, f *follower) error {
-	if stopErr := f.stopBeforeSummary(); err == nil {
+	if stopErr := f.stopProgress(); err == nil {
 		err = stopErr
 	}
 	if applied == nil {
@@ -314,15 +357,12 @@ func (c *applyCommand) report(applied *workspace.Applied, err error, f *follower
 		return &codeError{ExitDeclined, errors.New("nothing was done: the plan was not agreed to")}
 	}
 	if applied.Report == nil {
-		if err == nil && f.stream == nil {
-			c.warn(applied.Warnings)
-			err = view.Plan(c.io.Out, applied.Plan, c.io.OutView)
-		}
-		return err
+		return c.nothingDone(applied, err, f)
 	}
-	if f.stream != nil {
-		f.stream.Outputs(applied.State.Outputs)
-	} else {
+	for _, s := range f.streams {
+		s.Outputs(applied.State.Outputs)
+	}
+	if !f.json {
 		_ = view.Summary(c.io.Err, applied.Report, applied.Plan, c.io.ErrView)
 		if len(applied.State.Outputs) > 0 && applied.Report.OK() {
 			_ = view.Outputs(c.io.Out, applied.State.Outputs, c.io.OutView)
@@ -339,11 +379,18 @@ func (c *applyCommand) report(applied *workspace.Applied, err error, f *follower
 	return nil
 }
 
-// stopBeforeSummary ends a live region, so that what follows is not drawn
-// over; a stream goes on.
-func (f *follower) stopBeforeSummary() error {
-	if f.stream != nil {
+// nothingDone shows a plan by which there was nothing to do.
+func (c *applyCommand) nothingDone(applied *workspace.Applied, err error, f *follower) error {
+	if err != nil {
+		return err
+	}
+	c.warn(applied.Warnings)
+	for _, s := range f.streams {
+		s.Diagnostics(applied.Warnings, c.files())
+		s.Plan(applied.Plan)
+	}
+	if f.json {
 		return nil
 	}
-	return f.stop()
+	return view.Plan(c.io.Out, applied.Plan, c.io.OutView)
 }

@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"github.com/spf13/cobra"
 
@@ -15,6 +16,7 @@ import (
 type planCommand struct {
 	*app
 	planOptions
+	planReports
 	out              string
 	detailedExitCode bool
 	destroy          bool
@@ -29,12 +31,18 @@ func newPlanCommand(a *app) *cobra.Command {
 		Long: `Compares the configuration with the state and with what caches and registries
 really hold, and shows what is missing.
 
-A plan takes no lock and writes nothing, but for the file that --out names.`,
+A plan takes no lock and writes nothing, but for the files that options name.
+Each is written whole or not at all; one from before is removed when the command
+starts, so that none is taken for that of this plan.`,
 		Example: `  esd plan
   esd plan --out plan.esd           save it; esd apply plan.esd does exactly that
   esd plan --target recipe.greet    only this and what it needs
   esd plan --format=markdown        a comment for a merge request
-  esd plan --detailed-exitcode      0: nothing to do, 2: changes`,
+  esd plan --detailed-exitcode      0: nothing to do, 2: changes
+
+  # in CI: for people, for apply, for policies, and for the merge request
+  esd plan --out plan.esd --json-into plan.json --markdown-into plan.md \
+           --gitlab-report plan-gitlab.json`,
 		Args:              atMostOne("path"),
 		ValidArgsFunction: completePaths,
 		RunE: a.run(func(ctx context.Context, args []string) error {
@@ -45,6 +53,7 @@ A plan takes no lock and writes nothing, but for the file that --out names.`,
 	c.planOptions.add(cmd)
 	c.addRefresh(cmd)
 	c.addRefreshOnly(cmd)
+	c.planReports.add(cmd)
 	c.format.add(cmd, "a `FORMAT`, json or markdown (default: for people)", formatJSON, formatMarkdown)
 	cmd.Flags().StringVar(&c.out, "out", "", "save the plan to `FILE`, for `esd apply FILE`")
 	cmd.Flags().BoolVar(&c.detailedExitCode, "detailed-exitcode", false, "exit with 2 when there are changes")
@@ -63,6 +72,9 @@ func (c *planCommand) run(ctx context.Context) error {
 	if opts.Mode, err = mode(c.destroy, c.refreshOnly); err != nil {
 		return err
 	}
+	if err := c.claimFiles(); err != nil {
+		return err
+	}
 	w, err := c.open(c.configOptions)
 	if err != nil {
 		return err
@@ -78,7 +90,7 @@ func (c *planCommand) run(ctx context.Context) error {
 			return err
 		}
 	}
-	if err := c.show(planned); err != nil {
+	if err := errors.Join(c.write(planned.Plan), c.show(planned)); err != nil {
 		return err
 	}
 	if c.detailedExitCode && !planned.Plan.Empty() {
@@ -87,12 +99,26 @@ func (c *planCommand) run(ctx context.Context) error {
 	return nil
 }
 
+// claimFiles makes sure that the files that options name can be written.
+func (c *planCommand) claimFiles() error {
+	out := namedFile{"--out", c.out}
+	if err := checkFiles(c.named(), out); err != nil {
+		return err
+	}
+	if c.out != "" {
+		if err := canWrite(c.out); err != nil {
+			return fmt.Errorf("--out: %w", err)
+		}
+	}
+	return claim(c.named())
+}
+
 func (c *planCommand) show(planned *workspace.Planned) error {
 	switch c.format {
 	case formatJSON:
 		return view.PlanJSON(c.io.Out, planned.Plan)
 	case formatMarkdown:
-		return view.PlanMarkdown(c.io.Out, planned.Plan, view.MarkdownOptions{})
+		return view.PlanMarkdown(c.io.Out, planned.Plan, c.comment())
 	}
 	if err := view.Plan(c.io.Out, planned.Plan, c.io.OutView); err != nil || c.out == "" {
 		return err

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 
 	"github.com/spf13/cobra"
@@ -16,6 +17,7 @@ import (
 type showCommand struct {
 	*app
 	configOptions
+	planReports
 	format format
 }
 
@@ -29,7 +31,8 @@ configuration records.`,
 		Example: `  esd show
   esd show --format=json examples/quickstart.hcl
   esd show plan.esd
-  esd show --format=markdown plan.esd     a comment for a merge request`,
+  esd show --format=markdown plan.esd     a comment for a merge request
+  esd show --json-into plan.json plan.esd     the text here, the document there`,
 		Args:              atMostOne("path"),
 		ValidArgsFunction: completePaths,
 		RunE: a.run(func(ctx context.Context, args []string) error {
@@ -37,6 +40,7 @@ configuration records.`,
 			return c.run(ctx)
 		}),
 	}
+	c.planReports.add(cmd)
 	c.format.add(cmd, "a `FORMAT`: json, or markdown for plans (default: for people)", formatJSON, formatMarkdown)
 	return cmd
 }
@@ -54,12 +58,21 @@ func (c *showCommand) run(ctx context.Context) error {
 	if info, err := os.Stat(c.path); err == nil && info.Mode().IsRegular() && !isConfigName(c.path) {
 		return fmt.Errorf("%s is neither a saved plan nor a configuration", c.path)
 	}
+	if option := c.ofPlansOnly(); option != "" {
+		return usageError(errors.New(option + " is for plans; of a state, --json-into writes the document"))
+	}
+	if err := c.claimFiles(namedFile{}); err != nil {
+		return err
+	}
 	w, err := c.openState(c.configOptions)
 	if err != nil {
 		return err
 	}
 	st, err := c.recorded(ctx, w)
 	if err != nil {
+		return err
+	}
+	if err := writeReport(c.named()[0], func(w io.Writer) error { return view.StateJSON(w, st) }); err != nil {
 		return err
 	}
 	if c.format == formatJSON {
@@ -69,9 +82,22 @@ func (c *showCommand) run(ctx context.Context) error {
 }
 
 func (c *showCommand) plan() error {
+	if err := c.claimFiles(namedFile{"the plan", c.path}); err != nil {
+		return err
+	}
 	p, err := plan.Load(c.path)
 	if err != nil {
 		return err
 	}
-	return (&planCommand{app: c.app, format: c.format}).show(&workspace.Planned{Plan: p})
+	shown := (&planCommand{app: c.app, format: c.format, planReports: c.planReports}).show(&workspace.Planned{Plan: p})
+	return errors.Join(c.write(p), shown)
+}
+
+// claimFiles makes sure that the files that options name can be written and are
+// not what is shown.
+func (c *showCommand) claimFiles(shown namedFile) error {
+	if err := checkFiles(c.named(), shown); err != nil {
+		return err
+	}
+	return claim(c.named())
 }

@@ -80,6 +80,12 @@ func jsonDiagnosticOf(d *hcl.Diagnostic, files map[string]*hcl.File) jsonDiagnos
 	return j
 }
 
+// jsonDiagnosticOfError is an error that is no diagnostic, as one.
+func jsonDiagnosticOfError(err error) jsonDiagnostic {
+	summary, detail, _ := strings.Cut(err.Error(), "\n")
+	return jsonDiagnostic{Severity: "error", Summary: summary, Detail: detail}
+}
+
 func jsonSnippetOf(s snippet, r hcl.Range) *jsonSnippet {
 	texts := make([]string, len(s.lines))
 	for i, line := range s.lines {

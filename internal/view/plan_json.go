@@ -80,11 +80,14 @@ type changeDetail struct {
 	PriorKey    string   `json:"prior_key,omitempty"`
 }
 
-// terraformActions says an action in Terraform's words: a package that is
-// built or fetched is created, or updated if there was one before.
+// terraformActions says an action in Terraform's words: a package that is built
+// is created, or updated if another version was recorded; one that is fetched is
+// read, since it exists and stays as it is.
 func terraformActions(c *plan.Change) []string {
 	switch c.Action {
-	case plan.Build, plan.Fetch:
+	case plan.Fetch:
+		return []string{"read"}
+	case plan.Build:
 		if c.PriorKey != "" && c.PriorKey != c.Key {
 			return []string{"update"}
 		}

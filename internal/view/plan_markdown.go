@@ -3,6 +3,7 @@ package view
 import (
 	"fmt"
 	"io"
+	"path/filepath"
 	"strings"
 
 	"esd/internal/plan"
@@ -13,7 +14,8 @@ type MarkdownOptions struct {
 	// Bytes is the size that the comment stays below; 0 is 65,000, which
 	// fits the forges.
 	Bytes int
-	// ID tells the comments of several plans in one merge request apart.
+	// ID tells the comments of several plans in one merge request apart; empty
+	// is the name of the configuration.
 	ID string
 }
 
@@ -48,6 +50,9 @@ func PlanMarkdown(w io.Writer, p *plan.Plan, o MarkdownOptions) error {
 	if o.Bytes <= 0 {
 		o.Bytes = defaultComment
 	}
+	if o.ID == "" {
+		o.ID = configName(p.Config.Path)
+	}
 	c := comment{left: o.Bytes - 1, plan: p, users: usersOf(p)}
 	tail := c.tail()
 	if len(tail) > o.Bytes/4 {
@@ -66,6 +71,16 @@ func PlanMarkdown(w io.Writer, p *plan.Plan, o MarkdownOptions) error {
 	}
 	_, err := io.WriteString(w, c.b.String()+tail)
 	return err
+}
+
+// configName is what a configuration is called: its directory, or its file
+// without the extension.
+func configName(path string) string {
+	name := filepath.Base(path)
+	if name == "." || name == string(filepath.Separator) {
+		return ""
+	}
+	return strings.TrimSuffix(name, ".hcl")
 }
 
 func markdownTitle(p *plan.Plan) string {

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"strings"
 	"sync"
 	"time"
 
@@ -114,8 +113,7 @@ func (s *Stream) Error(err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, e := range joined(err) {
-		summary, detail, _ := strings.Cut(e.Error(), "\n")
-		s.diagnostic(jsonDiagnostic{Severity: "error", Summary: summary, Detail: detail})
+		s.diagnostic(jsonDiagnosticOfError(e))
 	}
 }
 

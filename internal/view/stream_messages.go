@@ -84,9 +84,9 @@ type streamSummary struct {
 }
 
 func plannedSummary(p *plan.Plan) *streamSummary {
-	s := p.Summary
+	s, n := p.Summary, actionsOf(p)
 	return &streamSummary{
-		Add: s.Build + s.Fetch + s.Create, Change: s.Update + s.Push, Import: s.Adopt, Remove: s.Destroy, Forget: s.Forget,
+		Add: n.create, Change: n.update, Import: s.Adopt, Remove: n.remove, Forget: s.Forget,
 		Operation: "plan", Build: s.Build, Fetch: s.Fetch, Push: s.Push, Reused: s.Reused,
 	}
 }
@@ -98,7 +98,7 @@ func appliedSummary(r *apply.Report, p *plan.Plan) *streamSummary {
 		operation = "destroy"
 	}
 	return &streamSummary{
-		Add: t.built + t.fetched + t.created, Change: t.updated + t.pushed, Import: t.adopted, Remove: t.destroyed, Forget: t.forgotten,
+		Add: t.actions.create, Change: t.actions.update, Import: t.adopted, Remove: t.actions.remove, Forget: t.forgotten,
 		Operation: operation, Build: t.built, Fetch: t.fetched, Push: t.pushed, Reused: t.reused, Failed: t.failedSteps, Skipped: t.skippedSteps,
 	}
 }

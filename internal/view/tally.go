@@ -14,6 +14,29 @@ type tally struct {
 	pushed                           int
 	adopted, forgotten, refreshed    int
 	moved, failedSteps, skippedSteps int
+	actions                          actionCounts
+}
+
+// actionCounts counts actions in Terraform's words.
+type actionCounts struct{ create, update, remove int }
+
+func (n *actionCounts) add(c *plan.Change) {
+	switch terraformActions(c)[0] {
+	case "create":
+		n.create++
+	case "update":
+		n.update++
+	case "delete":
+		n.remove++
+	}
+}
+
+// actionsOf counts what a plan does, in Terraform's words.
+func actionsOf(p *plan.Plan) (n actionCounts) {
+	for i := range p.Changes {
+		n.add(&p.Changes[i])
+	}
+	return n
 }
 
 // tallyOf compares a plan with what became of it. An object counts when all
@@ -42,6 +65,9 @@ func tallyOf(r *apply.Report, p *plan.Plan) tally {
 }
 
 func (t *tally) count(c *plan.Change, worked bool) {
+	if worked {
+		t.actions.add(c)
+	}
 	switch c.Action {
 	case plan.Build, plan.Fetch, plan.Push:
 		switch {
