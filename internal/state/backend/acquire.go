@@ -13,7 +13,8 @@ type WaitOptions struct {
 	// not waited for; one of which it is not known yet whether it lives is
 	// watched until that shows, which its lease bounds.
 	Timeout time.Duration
-	// Waiting, if set, is called each time the lock is found held.
+	// Waiting, if set, is called each time the lock is found held and waited
+	// for.
 	Waiting func(*LockedError)
 	// MinDelay and MaxDelay bound the time between two attempts, which doubles
 	// from one to the other. 0 means 50 ms and 5 s.
@@ -38,12 +39,16 @@ func Acquire(ctx context.Context, b Backend, info LockInfo, opts WaitOptions) (L
 		defer timer.Stop()
 		deadline = timer.C
 	}
+	var seen Sightings
+	now := time.Now
 	for {
 		lock, err := b.Lock(ctx, info)
 		var locked *LockedError
 		if err == nil || !errors.As(err, &locked) {
 			return lock, err
 		}
+		locked.Looked = now()
+		seen.Note(&locked.Holder, locked.Looked)
 		if last && (opts.Timeout > 0 || locked.Holder.Lease.Verdict != Undecided) {
 			return nil, err
 		}

@@ -3,8 +3,6 @@ package backend
 import (
 	"errors"
 	"fmt"
-	"strings"
-	"time"
 )
 
 var (
@@ -64,36 +62,6 @@ func (e *UntrustedError) Error() string {
 		text += "; " + e.Fix
 	}
 	return text
-}
-
-// LockedError says who holds the lock.
-type LockedError struct {
-	// Location is the path or URL of the state.
-	Location string
-	// Holder is what the holder said of itself. It is zero while the holder has
-	// the lock but has not written its name yet.
-	Holder LockInfo
-}
-
-// Error names the holder and what can be done.
-func (e *LockedError) Error() string {
-	if e.Holder.ID == "" {
-		return fmt.Sprintf("the state %s is locked by another process, which has not said who it is yet; try again", e.Location)
-	}
-	h := e.Holder
-	var b strings.Builder
-	fmt.Fprintf(&b, "the state %s is locked by %s", e.Location, h.Who)
-	if p, ok := h.Process(); ok {
-		if p.PID != 0 {
-			fmt.Fprintf(&b, " (process %d)", p.PID)
-		}
-		if p.Job != "" {
-			fmt.Fprintf(&b, " in %s", p.Job)
-		}
-	}
-	fmt.Fprintf(&b, " for %q since %s, lock ID %s; wait for it (--lock-timeout) or, when that run is surely over, `esd force-unlock %s`",
-		h.Operation, h.Created.UTC().Format(time.RFC3339), h.ID, h.ID)
-	return b.String()
 }
 
 // LockIDError says that the lock which is held is not the one to be broken.

@@ -20,7 +20,11 @@ type Lease struct {
 	// Expires is when the lock is free if no other heartbeat follows, by the
 	// same clock.
 	Expires time.Time
-	// Holder says what watching has shown.
+	// Silent is for how long whoever looks has seen no sign of life, by its own
+	// clock; 0 where it has only begun to look. Acquire fills it in where the
+	// backend did not.
+	Silent time.Duration
+	// Verdict says what watching has shown.
 	Verdict Verdict
 }
 
