@@ -88,7 +88,7 @@ func (c *lockCommand) run(ctx context.Context) error {
 	}
 	replaces := false
 	for _, e := range result.Environments {
-		pins.Environments = append(pins.Environments, view.EnvironmentChange{Address: e.Address, New: !e.Replaces, Changes: e.Changes})
+		pins.Environments = append(pins.Environments, view.EnvironmentChange{Address: e.Address, New: e.New, Changes: e.Changes})
 		replaces = replaces || e.Replaces
 	}
 	pins.Unchanged = result.Unchanged

@@ -21,6 +21,8 @@ type EnvironmentLock struct {
 	Path string
 	// Replaces tells that a lock is there already and gets other packages.
 	Replaces bool
+	// New tells that the environment was not locked before.
+	New bool
 	// Changes says in words what is different, a line each.
 	Changes []string
 
@@ -106,7 +108,8 @@ func (w *Workspace) enter(result *LockResult, address string, locked providers.L
 		return
 	}
 	result.next.SetEnvironment(address, lockfile.Environment(locked.Environment))
-	change := EnvironmentLock{Address: address, Changes: locked.Changes, content: locked.Content}
+	_, had := w.lock.Environment(address)
+	change := EnvironmentLock{Address: address, New: !had, Changes: locked.Changes, content: locked.Content}
 	if locked.Content != nil {
 		change.Path = locked.Path
 		_, err := os.Stat(locked.Path)

@@ -35,7 +35,7 @@ func completeness(e *env, o *providers.Object, found map[spack.Hash]located) pro
 	}
 	obs := providers.Observation{
 		Exists: missing < len(e.runSpecs), Attributes: attributes(e),
-		Note: fmt.Sprintf("all %d packages are in its build caches", len(e.runSpecs)),
+		Note: allCached(len(e.runSpecs)),
 	}
 	switch missing {
 	case 0:
@@ -145,4 +145,11 @@ func observation(o *providers.Object, f found) providers.Observation {
 		obs.Problem = fmt.Sprintf("cache %s has it, but built at a path too short for the store in which packages are built", f.cache.Name)
 	}
 	return obs
+}
+
+func allCached(n int) string {
+	if n == 1 {
+		return "its package is in its build caches"
+	}
+	return fmt.Sprintf("all %d packages are in its build caches", n)
 }

@@ -69,7 +69,7 @@ func (in *installing) install(ctx context.Context, result *providers.Result) err
 	})
 	result.Reused = len(in.missing) == 0
 	result.Size, result.Downloaded = in.read.Load(), in.downloaded.Load()
-	fmt.Fprintf(in.run.Log, "esd: %d packages installed in %s, %d were there\n", len(done.Installed), in.step.Tree.Path, len(done.Reused))
+	fmt.Fprintf(in.run.Log, "esd: %s installed in %s, %d were there\n", packages(len(done.Installed), "", ""), in.step.Tree.Path, len(done.Reused))
 	return err
 }
 

@@ -147,6 +147,11 @@ func (l *lockFile) close() error {
 	if l.file == nil {
 		return nil
 	}
+	// Closing alone would leave the locks to a process that is being started in
+	// this moment and has its copy of the open file still.
+	for r := range l.held {
+		_, _ = l.set(r, unlocked)
+	}
 	f := l.file
 	l.file = nil
 	clear(l.held)
