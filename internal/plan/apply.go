@@ -184,7 +184,7 @@ func (p *planner) decide(i int, demand []providers.Form, d *decision) error {
 		return nil
 	}
 	planned, err := p.provider[i].Plan(providers.PlanRequest{
-		Object: o, Prior: recorded, Observed: obs, Demand: lacking, Replace: replace, Settings: p.settings,
+		Object: o, Prior: recorded, Observed: obs, Demand: lacking, Replace: replace, Settings: p.noted,
 		Recorded: p.recordedAt, Lookup: p.lookup, Observation: p.observation,
 	})
 	if err != nil {

@@ -1,7 +1,6 @@
 package plan
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -11,10 +10,6 @@ import (
 	"esd/internal/addr"
 	"esd/internal/providers"
 )
-
-// ErrStale is wrapped by the error that refuses a saved plan because the
-// world moved on.
-var ErrStale = errors.New("the saved plan is stale")
 
 // NoSuchObjectError refuses an option that names nothing.
 type NoSuchObjectError struct {

@@ -1,12 +1,14 @@
 package plan
 
 import (
+	"bufio"
 	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"hash"
 	"io"
 	"io/fs"
 	"os"
@@ -29,33 +31,44 @@ func (e *FileError) Error() string {
 	return fmt.Sprintf("%s: %s; make it again with `esd plan --out`", e.Path, e.Problem)
 }
 
-// file is a saved plan: the plan, and a checksum of it by which a plan that was
-// cut or edited is told from the one that was reviewed.
-type file struct {
-	Format        string          `json:"format"`
-	FormatVersion int             `json:"format_version"`
-	ESDVersion    string          `json:"esd_version"`
-	SHA256        string          `json:"sha256"`
-	Plan          json.RawMessage `json:"plan"`
+// header is the first line of a saved plan, up to the plan itself: what the rest
+// is, and a checksum of it by which a plan that was cut or edited is told from
+// the one that was reviewed.
+//
+// The file is one JSON document in three lines: the header, the plan, and the
+// end of the document. So it can be read with any tool for JSON, and esd reads
+// it without having all of it in memory besides what it means.
+type header struct {
+	Format        string `json:"format"`
+	FormatVersion int    `json:"format_version"`
+	ESDVersion    string `json:"esd_version"`
+	SHA256        string `json:"sha256"`
 }
 
-const fileFormat = "esd-plan"
+const (
+	fileFormat = "esd-plan"
+	bodyName   = `,"plan":`
+	fileEnd    = "}\n"
+	// maxHeader bounds the first line, in bytes.
+	maxHeader = 4096
+)
 
 // Save writes the plan to a file: all of it, or nothing.
 func (p *Plan) Save(path string) error {
-	body, err := json.Marshal(p)
+	var body bytes.Buffer
+	if err := json.NewEncoder(&body).Encode(p); err != nil { // ends with a line break
+		return err
+	}
+	sum := sha256.Sum256(body.Bytes())
+	head, err := json.Marshal(header{fileFormat, FormatVersion, p.ESDVersion, hex.EncodeToString(sum[:])})
 	if err != nil {
 		return err
 	}
-	sum := sha256.Sum256(body)
-	data, err := json.Marshal(file{fileFormat, FormatVersion, p.ESDVersion, hex.EncodeToString(sum[:]), body})
-	if err != nil {
-		return err
-	}
-	return writeFile(path, append(data, '\n'))
+	head = append(append(head[:len(head)-1], bodyName...), '\n')
+	return writeFile(path, head, body.Bytes(), []byte(fileEnd))
 }
 
-func writeFile(path string, data []byte) (err error) {
+func writeFile(path string, parts ...[]byte) (err error) {
 	tmp, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".tmp-*")
 	if err != nil {
 		return fmt.Errorf("saving the plan: %w", err)
@@ -66,10 +79,12 @@ func writeFile(path string, data []byte) (err error) {
 			err = fmt.Errorf("saving the plan: %w", err)
 		}
 	}()
-	if _, err = tmp.Write(data); err == nil {
-		err = tmp.Sync()
+	for _, part := range parts {
+		if _, err = tmp.Write(part); err != nil {
+			return errors.Join(err, tmp.Close())
+		}
 	}
-	if err = errors.Join(err, tmp.Close()); err != nil {
+	if err = errors.Join(tmp.Sync(), tmp.Close()); err != nil {
 		return err
 	}
 	return os.Rename(tmp.Name(), path)
@@ -102,46 +117,117 @@ func Load(path string) (*Plan, error) {
 		return nil, err
 	}
 	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, maxFile+1))
-	if err != nil {
-		return nil, err
-	}
-	if len(data) > maxFile {
+	if info, err := f.Stat(); err == nil && info.Size() > maxFile {
 		return nil, &FileError{path, "it is larger than any plan"}
 	}
-	p, problem := Parse(data)
-	if problem != "" {
+	p, problem, err := Read(io.LimitReader(f, maxFile))
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("reading %s: %w", path, err)
+	case problem != "":
 		return nil, &FileError{path, problem}
 	}
 	return p, nil
 }
 
-// Parse reads a saved plan from its bytes. The problem says what is wrong with
-// it; it is empty if nothing is.
-func Parse(data []byte) (p *Plan, problem string) {
-	var outer file
-	if err := json.Unmarshal(data, &outer); err != nil {
-		return nil, "it is not a saved plan, or was cut off"
+// Read reads a saved plan. The problem says what is wrong with what was read;
+// it is empty if nothing is. The error is that of reading.
+func Read(r io.Reader) (p *Plan, problem string, err error) {
+	source := &failing{r: r}
+	in := bufio.NewReaderSize(source, 1<<16)
+	p, problem = read(in)
+	if source.err != nil {
+		return nil, "", source.err
 	}
+	return p, problem, nil
+}
+
+// failing keeps the error of reading apart from what is wrong with what is read.
+type failing struct {
+	r   io.Reader
+	err error
+}
+
+func (f *failing) Read(b []byte) (int, error) {
+	n, err := f.r.Read(b)
+	if err != nil && !errors.Is(err, io.EOF) {
+		f.err = err
+	}
+	return n, err
+}
+
+func read(in *bufio.Reader) (*Plan, string) {
+	h, problem := readHeader(in)
+	if problem != "" {
+		return nil, problem
+	}
+	sum := sha256.New()
+	body := &line{in: in, sum: sum}
+	p, problem := decode(body)
+	rest, err := io.Copy(io.Discard, body) // for the checksum
+	end, endErr := io.ReadAll(io.LimitReader(in, int64(len(fileEnd))+1))
 	switch {
-	case outer.Format != fileFormat:
-		return nil, "it is not a saved plan"
-	case outer.FormatVersion > FormatVersion:
-		return nil, fmt.Sprintf("it was saved by esd %q, whose format this version does not know", outer.ESDVersion)
-	case outer.FormatVersion < FormatVersion:
-		return nil, fmt.Sprintf("it was saved by esd %q, whose format is no longer known", outer.ESDVersion)
-	}
-	if sum := sha256.Sum256(outer.Plan); hex.EncodeToString(sum[:]) != outer.SHA256 {
+	case err != nil || endErr != nil || !body.ended:
+		return nil, "it was cut off"
+	case hex.EncodeToString(sum.Sum(nil)) != h.SHA256 || string(end) != fileEnd:
 		return nil, "it was changed after it was saved: its checksum does not fit"
-	}
-	d := json.NewDecoder(bytes.NewReader(outer.Plan))
-	d.DisallowUnknownFields()
-	d.UseNumber() // records keep their numbers to the last digit
-	p = &Plan{}
-	if err := d.Decode(p); err != nil {
-		return nil, fmt.Sprintf("it is damaged: %v", err)
+	case problem != "":
+		return nil, "it is damaged: " + problem
+	case rest > 1 || p.FormatVersion != h.FormatVersion || p.ESDVersion != h.ESDVersion:
+		return nil, "it is damaged: what it says of itself does not fit"
 	}
 	return p, p.problem()
+}
+
+// readHeader reads the first line.
+func readHeader(in *bufio.Reader) (header, string) {
+	first, err := in.ReadSlice('\n')
+	named, isPlan := bytes.CutSuffix(first, []byte(bodyName+"\n"))
+	var h header
+	if err != nil || len(first) > maxHeader || !isPlan || json.Unmarshal(append(slices.Clip(named), '}'), &h) != nil {
+		return header{}, "it is not a saved plan, or was cut off"
+	}
+	switch {
+	case h.Format != fileFormat:
+		return h, "it is not a saved plan"
+	case h.FormatVersion != FormatVersion:
+		return h, otherVersion(h)
+	}
+	return h, ""
+}
+
+func otherVersion(h header) string {
+	if h.FormatVersion > FormatVersion {
+		return fmt.Sprintf("it was saved by esd %q, whose format this version does not know", h.ESDVersion)
+	}
+	return fmt.Sprintf("it was saved by esd %q, whose format is no longer known", h.ESDVersion)
+}
+
+// line is one line of a file, with its end, of which a checksum is made.
+type line struct {
+	in    *bufio.Reader
+	sum   hash.Hash
+	ended bool
+}
+
+func (l *line) Read(b []byte) (int, error) {
+	if l.ended {
+		return 0, io.EOF
+	}
+	if len(b) == 0 {
+		return 0, nil
+	}
+	if _, err := l.in.Peek(1); err != nil {
+		return 0, io.ErrUnexpectedEOF
+	}
+	chunk, _ := l.in.Peek(min(len(b), l.in.Buffered()))
+	if i := bytes.IndexByte(chunk, '\n'); i >= 0 {
+		chunk, l.ended = chunk[:i+1], true
+	}
+	n := copy(b, chunk)
+	l.sum.Write(b[:n])
+	_, _ = l.in.Discard(n)
+	return n, nil
 }
 
 // problem says what cannot be right about a plan that was read: applying relies

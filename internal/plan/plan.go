@@ -17,7 +17,7 @@ import (
 
 // FormatVersion is the version of the plan file. A field may be added under
 // the same version; one that changes its meaning or goes away needs a new one.
-const FormatVersion = 1
+const FormatVersion = 2
 
 // Mode tells what a plan is for.
 type Mode string
@@ -72,6 +72,8 @@ type Plan struct {
 	Forecast Forecast `json:"forecast"`
 	// Selection is how the plan was narrowed, for the reader.
 	Selection Selection `json:"selection,omitzero"`
+	// Basis is what the steps rest on beside what the changes name.
+	Basis *Basis `json:"basis,omitempty"`
 	// Kept are the objects that are needed and stay as they are, if the
 	// request asked for them. They are no part of a saved plan.
 	Kept []Kept `json:"-"`
@@ -146,6 +148,8 @@ type Change struct {
 	Unknown []string `json:"unknown,omitempty"`
 	// Record is what the state will say of the object; nil for one that goes.
 	Record *Record `json:"record,omitempty"`
+	// Basis is what the decision rested on; nil for nothing recorded.
+	Basis *ChangeBasis `json:"basis,omitempty"`
 }
 
 // Record is what the state will say of an object, beside what its steps find

@@ -22,6 +22,7 @@ type planner struct {
 	recorded  []*state.Object // by object; nil for none
 	users     [][]int32       // objects that depend on each
 	settings  providers.Setting
+	noted     *notedSettings // the same, for the planning of steps
 	observed  map[addr.Address]providers.Observation
 	asked     []bool // by object: observed knows, or knows of nothing
 	moves     []Change
@@ -73,6 +74,7 @@ func newPlanner(req Request) (*planner, error) {
 			p.state[address] = o
 		}
 	}
+	p.noted = &notedSettings{p.settings, map[string]bool{}}
 	var unlocked []error
 	for _, o := range req.Objects {
 		provider, plannable := req.Kind(o.Kind).(providers.Provider)
@@ -268,6 +270,7 @@ func (p *planner) finish(out *Plan) error {
 	}
 	orderSteps(out, dag)
 	p.forecast(out, dag)
+	p.rest(out)
 	if out.Changes == nil {
 		out.Changes = []Change{}
 	}

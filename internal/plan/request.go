@@ -32,6 +32,9 @@ type Request struct {
 	Outputs    []OutputValue
 	Config     ConfigID
 	ESDVersion string
+	// Said gives what a block says, attribute by attribute, as digests; nil says
+	// nothing of any.
+	Said func(addr.Address) map[string]string
 	// CPUs and Memory are what the run may use, for the forecast.
 	CPUs   int
 	Memory int64

@@ -89,6 +89,14 @@ type Unrecorded interface {
 	Unrecorded()
 }
 
+// Reuser is implemented by providers some of whose steps make anew what exists
+// already.
+type Reuser interface {
+	// Reuse gives the spec of a step that uses what exists: what was to be made
+	// anew was made since the step was planned. It is pure.
+	Reuse(op string, spec json.RawMessage) (json.RawMessage, error)
+}
+
 // Finisher is implemented by providers that have something to do once when a run
 // ends, however it ends: what is a help for others, and not needed for what was
 // made to be there.

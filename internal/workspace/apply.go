@@ -253,12 +253,18 @@ func (s *session) recordOutputs(ctx context.Context, next *state.State, out *App
 	recorded := map[string]state.Output{}
 	for _, v := range values {
 		switch before, had := next.Outputs[v.Name]; {
+		case out.leaves(v.Name): // kept below
 		case v.Sensitive:
 			recorded[v.Name] = state.NewSensitiveOutput(v.Type)
 		case !v.Unknown:
 			recorded[v.Name] = state.NewOutput(v.Type, v.Value)
 		case had: // what it depends on has failed
 			recorded[v.Name] = before
+		}
+	}
+	for name, before := range next.Outputs {
+		if out.leaves(name) {
+			recorded[name] = before
 		}
 	}
 	next.Outputs = recorded

@@ -19,7 +19,6 @@ import (
 	"esd/internal/addr"
 	"esd/internal/config"
 	"esd/internal/plan"
-	"esd/internal/providers"
 	"esd/internal/state"
 )
 
@@ -51,6 +50,9 @@ type Planned struct {
 	Resolved *Resolved
 	CPUs     int
 	Memory   int64
+
+	// outputs are those that are recorded after an apply; nil for all.
+	outputs map[string]bool
 }
 
 // Plan reads the state and plans. It takes no lock and writes nothing. The
@@ -72,31 +74,41 @@ func (w *Workspace) planFrom(ctx context.Context, st *state.State, notices []sta
 	executor := resolved.Executor()
 	p.CPUs = cmp.Or(opts.CPUs, executor.CPUs, runtime.NumCPU())
 	p.Memory = cmp.Or(opts.Memory, executor.Memory)
-	outputs, err := outputValues(resolved.Evaluated.Outputs)
+	request, err := w.request(resolved, st)
 	if err != nil {
 		return nil, err
 	}
-	request := plan.Request{
-		Mode: cmp.Or(opts.Mode, plan.Apply), Objects: resolved.Objects, Kind: w.Kinds.Kind, State: st,
-		Targets: opts.Targets, Excludes: opts.Excludes, Replaces: opts.Replaces, NoRefresh: opts.NoRefresh,
-		Outputs: outputs, Config: w.configID(resolved, outputs), ESDVersion: w.opts.Version, CPUs: p.CPUs, Memory: p.Memory,
-		Explain: opts.Explain, Only: opts.Only,
-	}
-	for _, m := range resolved.Evaluated.Moved {
-		request.Moved = append(request.Moved, plan.Moved{From: m.From, To: m.To})
-	}
-	for _, r := range resolved.Evaluated.Removed {
-		request.Removed = append(request.Removed, plan.Removed{From: r.From, Destroy: r.Destroy})
-	}
+	request.Mode, request.Only, request.Explain = cmp.Or(opts.Mode, plan.Apply), opts.Only, opts.Explain
+	request.Targets, request.Excludes, request.Replaces, request.NoRefresh = opts.Targets, opts.Excludes, opts.Replaces, opts.NoRefresh
+	request.CPUs, request.Memory = p.CPUs, p.Memory
 	p.Plan, err = plan.Make(ctx, request)
 	return p, err
+}
+
+// request says what is configured and recorded.
+func (w *Workspace) request(r *Resolved, st *state.State) (plan.Request, error) {
+	outputs, err := outputValues(r.Evaluated.Outputs)
+	if err != nil {
+		return plan.Request{}, err
+	}
+	request := plan.Request{
+		Objects: r.Objects, Kind: w.Kinds.Kind, State: st, Outputs: outputs, Config: w.configID(r, outputs), ESDVersion: w.opts.Version,
+		Said: r.said,
+	}
+	for _, m := range r.Evaluated.Moved {
+		request.Moved = append(request.Moved, plan.Moved{From: m.From, To: m.To})
+	}
+	for _, gone := range r.Evaluated.Removed {
+		request.Removed = append(request.Removed, plan.Removed{From: gone.From, Destroy: gone.Destroy})
+	}
+	return request, nil
 }
 
 // configID identifies what a configuration means.
 func (w *Workspace) configID(r *Resolved, outputs []plan.OutputValue) plan.ConfigID {
 	h := sha256.New()
 	for _, o := range r.Objects { // in an order that is always the same
-		fmt.Fprintf(h, "%q %q %v %+v\n", o.Address.String(), o.Key, o.PreventDestroy, w.settingOf(o))
+		fmt.Fprintf(h, "%q %q %v %v\n", o.Address.String(), o.Key, o.PreventDestroy, r.said(o.Address))
 	}
 	for _, o := range outputs {
 		fmt.Fprintf(h, "output %q %s %v %s\n", o.Name, o.Type, o.Sensitive, o.Value)
@@ -135,15 +147,6 @@ func (w *Workspace) givenVariables() (given, withheld []string) {
 		}
 	}
 	return given, withheld
-}
-
-// settingOf is what an object says beside what its content key covers: all of
-// a settings block, and where a target goes.
-func (w *Workspace) settingOf(o *providers.Object) any {
-	if p := w.Kinds.Provider(o.Kind); p != nil && p.DefaultForm() == providers.Archive {
-		return nil
-	}
-	return o.Spec
 }
 
 // outputValues encodes outputs as they are recorded.

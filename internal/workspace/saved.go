@@ -3,60 +3,79 @@ package workspace
 import (
 	"context"
 	"fmt"
+	"strings"
 
-	"esd/internal/plan"
+	"esd/internal/state"
 )
 
-// saved checks that nothing has moved on since a plan was saved: neither the
-// state nor what the configuration means.
+// The notices about saved plans.
+const (
+	// NoticePlanDone: something of a saved plan was done already.
+	NoticePlanDone = "plan-done"
+	// NoticePlanFurther: the configuration wants more than a saved plan does.
+	NoticePlanFurther = "plan-further"
+)
+
+// saved checks that nothing that a saved plan rests on has moved since: neither
+// in the state nor in what the configuration means.
 func (s *session) saved(ctx context.Context, opts ApplyOptions) (*Planned, error) {
-	p := opts.Saved
-	now := plan.StateID{}
-	if s.state != nil {
-		now = plan.StateID{Lineage: s.state.Lineage, Serial: s.state.Serial}
-	}
-	if p.State != now {
-		return nil, fmt.Errorf("%w: it was made against %s, and there is %s now; plan again", plan.ErrStale, describe(p.State), describe(now))
-	}
 	resolved, diags := s.w.Resolve(ctx, s.state)
 	if diags.HasErrors() {
 		return nil, diags
 	}
-	outputs, err := outputValues(resolved.Evaluated.Outputs)
+	request, err := s.w.request(resolved, s.state)
 	if err != nil {
 		return nil, err
 	}
-	if id := s.w.configID(resolved, outputs); id.Digest != p.Config.Digest {
-		return nil, fmt.Errorf("%w: the configuration has changed since%s; plan again", plan.ErrStale, moved(p, resolved))
+	verified, err := opts.Saved.Verify(request)
+	if err != nil {
+		return nil, err
 	}
-	planned := &Planned{Plan: p, State: s.state, Resolved: resolved, CPUs: opts.CPUs, Memory: opts.Memory}
+	if opts.Notice != nil {
+		for _, n := range savedNotices(verified.Done, verified.Further) {
+			opts.Notice(n)
+		}
+	}
+	planned := &Planned{Plan: verified.Plan, State: s.state, Resolved: resolved, CPUs: opts.CPUs, Memory: opts.Memory}
 	if planned.CPUs == 0 {
-		planned.CPUs = p.Forecast.CPUs
+		planned.CPUs = verified.Plan.Forecast.CPUs
+	}
+	if verified.Moved {
+		planned.outputs = map[string]bool{}
+		for _, o := range opts.Saved.Outputs {
+			planned.outputs[o.Name] = true
+		}
 	}
 	return planned, nil
 }
 
-func describe(id plan.StateID) string {
-	if id.Lineage == "" {
-		return "no state"
+// leaves reports whether an output stays as it is recorded: one that a saved
+// plan which is older than the configuration does not change.
+func (p *Planned) leaves(output string) bool { return p.outputs != nil && !p.outputs[output] }
+
+// savedNotices tells what has moved without harm.
+func savedNotices(done, further []string) []state.Notice {
+	var list []state.Notice
+	if len(done) > 0 {
+		list = append(list, state.Notice{
+			Kind: NoticePlanDone, Summary: fmt.Sprintf("%d of the changes in this plan are made already", len(done)),
+			Detail: "By another apply since, or by an earlier one of this plan: " + few(done) + ". What is there is used, and nothing is built twice.",
+		})
 	}
-	return fmt.Sprintf("serial %d of state %s", id.Serial, id.Lineage[:min(len(id.Lineage), 8)])
+	if len(further) > 0 {
+		list = append(list, state.Notice{
+			Kind: NoticePlanFurther, Summary: "The configuration has further changes that this plan does not do",
+			Detail: few(further) + ". Plan again to have them, too.",
+		})
+	}
+	return list
 }
 
-// moved names the first object of a plan whose key is another one now.
-func moved(p *plan.Plan, r *Resolved) string {
-	keys := map[string]string{}
-	for _, o := range r.Objects {
-		keys[o.Address.String()] = o.Key
+// few names the first of many.
+func few(list []string) string {
+	const most = 5
+	if more := len(list) - most; more > 1 {
+		return fmt.Sprintf("%s and %d more", strings.Join(list[:most], ", "), more)
 	}
-	for _, c := range p.Changes {
-		switch now, there := keys[c.Address]; {
-		case c.Record == nil:
-		case !there:
-			return fmt.Sprintf(" (%s is gone)", c.Address)
-		case now != c.Key:
-			return fmt.Sprintf(" (%s is another one now)", c.Address)
-		}
-	}
-	return ""
+	return strings.Join(list, ", ")
 }

@@ -123,6 +123,7 @@ type Resolved struct {
 	Objects []*providers.Object
 	index   map[addr.Address]*providers.Object
 	parts   map[string]*providers.Object // by content key
+	configs map[addr.Address]cty.Value   // of blocks that are no packages
 }
 
 // Object finds an object by its address; nil if there is none.
@@ -135,7 +136,7 @@ func (r *Resolved) Executor() executor.Settings { return executor.Of(plan.NewSet
 // sources; it asks nobody and writes nothing. st is what was recorded; nil for
 // nothing.
 func (w *Workspace) Resolve(ctx context.Context, st *state.State) (*Resolved, hcl.Diagnostics) {
-	r := &Resolved{index: map[addr.Address]*providers.Object{}, parts: map[string]*providers.Object{}}
+	r := &Resolved{index: map[addr.Address]*providers.Object{}, parts: map[string]*providers.Object{}, configs: map[addr.Address]cty.Value{}}
 	evaluated, diags := w.Config.Evaluate(ctx, func(o *config.Object) (cty.Value, hcl.Diagnostics) {
 		return w.resolve(ctx, r, o, st)
 	})
@@ -157,6 +158,9 @@ func (w *Workspace) resolve(ctx context.Context, r *Resolved, o *config.Object, 
 		return cty.DynamicVal, diags
 	}
 	object.PreventDestroy = o.PreventDestroy
+	if !w.isPackage(object) {
+		r.configs[o.Address] = o.Config
+	}
 	o.Config = cty.NilVal // nobody reads it any more, and thousands of them are large
 	for _, part := range object.Parts {
 		r.Objects = append(r.Objects, part)

@@ -1,0 +1,94 @@
+package plan
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+)
+
+// decode reads a plan from its JSON, its changes and steps one by one, so that
+// no more than one of them is in memory twice. The problem says what is wrong
+// with it.
+func decode(r io.Reader) (*Plan, string) {
+	p := &Plan{Changes: []Change{}, Steps: []Step{}}
+	if err := decodePlan(r, p); err != nil {
+		return p, err.Error()
+	}
+	return p, ""
+}
+
+func decodePlan(r io.Reader, p *Plan) error {
+	d := json.NewDecoder(r)
+	d.DisallowUnknownFields()
+	d.UseNumber() // records keep their numbers to the last digit
+	if t, err := d.Token(); err != nil || t != json.Delim('{') {
+		return errors.New("it has no plan")
+	}
+	rest := map[string]json.RawMessage{}
+	seen := map[string]bool{}
+	for d.More() {
+		t, err := d.Token()
+		if err != nil {
+			return err
+		}
+		name, _ := t.(string)
+		if seen[name] {
+			return fmt.Errorf("%q stands in it twice", name)
+		}
+		seen[name] = true
+		switch name {
+		case "changes":
+			err = decodeList(d, &p.Changes)
+		case "steps":
+			err = decodeList(d, &p.Steps)
+		default:
+			var value json.RawMessage
+			err = d.Decode(&value)
+			rest[name] = value
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if _, err := d.Token(); err != nil {
+		return err
+	}
+	if d.More() {
+		return errors.New("something follows the plan")
+	}
+	return decodeRest(rest, p)
+}
+
+// decodeList reads an array element by element.
+func decodeList[T any](d *json.Decoder, list *[]T) error {
+	t, err := d.Token()
+	if err != nil {
+		return err
+	}
+	if t != json.Delim('[') {
+		return errors.New("a list is expected")
+	}
+	for d.More() {
+		var element T
+		if err := d.Decode(&element); err != nil {
+			return err
+		}
+		*list = append(*list, element)
+	}
+	_, err = d.Token()
+	return err
+}
+
+// decodeRest reads what is not a list of many.
+func decodeRest(rest map[string]json.RawMessage, p *Plan) error {
+	data, err := json.Marshal(rest)
+	if err != nil {
+		return err
+	}
+	d := json.NewDecoder(bytes.NewReader(data))
+	d.DisallowUnknownFields()
+	d.UseNumber()
+	return d.Decode(p)
+}
