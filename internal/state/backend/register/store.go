@@ -34,7 +34,9 @@ type Store interface {
 	// Swap replaces the head of a version ("" for none) and returns the next
 	// version. If the head has another one by then it returns ErrChanged. An
 	// error of which it is not known whether the swap was carried out is a
-	// *backend.UnreachableError with Doubt; the caller then looks.
+	// *backend.UnreachableError with Doubt; the caller then looks, and swaps
+	// again where that helps. So a Store does not repeat a swap by itself. No two
+	// heads are ever alike, so a version may be made of what the head says.
 	Swap(ctx context.Context, version string, head []byte) (next string, err error)
 
 	// Put writes a document that is not there yet. Writing the same again is no
@@ -49,14 +51,39 @@ type Store interface {
 }
 
 // Sessions is a Store that knows at once when the process of a holder is gone,
-// as a database does when a connection ends.
+// as a database does when a connection ends. It is a shortcut: where Gone never
+// says so, the lease does.
 type Sessions interface {
 	Store
 
-	// Begin marks this client as the one with a fencing number, until the
-	// returned function is called or the client is gone.
+	// Begin marks this client as one with a fencing number, until the returned
+	// function is called or the client is gone. It is called before the swap
+	// that gives the lock to that number, so that a holder without mark is surely
+	// gone. Clients that contend for the lock mark the same number at the same
+	// time, and those that do not get it end their marks; so a mark is a shared
+	// one, and Begin does not wait for others.
 	Begin(ctx context.Context, fence int64) (end func(), err error)
 
 	// Gone reports that surely no client is marked with the fencing number.
 	Gone(ctx context.Context, fence int64) (bool, error)
+}
+
+// Lister is a Store that can say which documents it has. Those that writers
+// left behind which were killed are then swept away.
+type Lister interface {
+	Store
+
+	// List returns the names of all documents, in any order. Names that Put was
+	// never given may be among them.
+	List(ctx context.Context) ([]string, error)
+}
+
+// Prober is a Store of which it is not sure that it keeps to its contract, as
+// there are servers that accept conditions and do not look at them.
+type Prober interface {
+	Store
+
+	// Probe returns a *backend.UntrustedError if a swap may succeed although the
+	// head has another version. It is called before each taking of a lock.
+	Probe(ctx context.Context) error
 }
