@@ -92,7 +92,7 @@ func (a *assembly) assemble(ctx context.Context) (providers.Result, error) {
 			"use a base with fewer layers, or plan again if this plan was made with --refresh=false", n, fromBase, maxLayers)
 	}
 	img, err := oci.Assemble(oci.AssembleOptions{
-		Base: base, Layers: layers, Platform: platform, Labels: a.image.Labels, Key: a.run.Key,
+		Base: base, Layers: layers, Platform: platform, Labels: a.image.Labels, Key: a.run.Key, Annotations: a.image.annotations(),
 		Config: ocispec.ImageConfig{
 			User: a.image.User, Entrypoint: a.image.Entrypoint, Cmd: a.image.Cmd, Env: a.image.Env, WorkingDir: a.image.Workdir,
 		},

@@ -26,6 +26,8 @@ type packageRef struct {
 	// Key is the content key of the layer that has only this package. That of a
 	// recipe is the recipe's own: caches hold its product under it.
 	Key string `json:"key"`
+	// Version is that of a recipe, for what the image says of itself.
+	Version string `json:"version,omitempty"`
 
 	// For packages of Spack, what caches have to be asked for, and by which
 	// environment; empty for recipes.
@@ -158,7 +160,7 @@ func (p *packages) addRecipes(objects []*providers.Object) {
 		p.partOf[o.Address] = len(p.spec.parts)
 		p.spec.recipes = append(p.spec.recipes, o.Address)
 		p.spec.parts = append(p.spec.parts, part{
-			packageRef: packageRef{Title: o.Address.String(), Key: o.Key}, address: o.Address, name: o.Address.String(),
+			packageRef: packageRef{Title: o.Address.String(), Key: o.Key, Version: r.Version()}, address: o.Address, name: o.Address.String(),
 		})
 		p.key.AddObject(o.Address.String(), o) // the order of layers and their titles follow addresses
 		p.replace = append(p.replace, r.Prefix(), o.Address.String())
