@@ -4,8 +4,6 @@ import (
 	"cmp"
 	"slices"
 	"strings"
-
-	"esd/internal/spack"
 )
 
 // maxCauses is of how many changes it is found out what all they reach: those
@@ -16,22 +14,23 @@ const maxCauses = 1024
 // themselves.
 type causes struct {
 	rebuilt []pair
-	byID    map[spack.Hash]*Package // of the second group
-	changes map[*Package]*Change    // by package of the second group
-	isOther map[*Package]bool       // that are rebuilt
-	index   map[*Package]int        // of causes
+	id      func(string) string
+	byID    map[string]*Package  // of the second group
+	changes map[*Package]*Change // by package of the second group
+	isOther map[*Package]bool    // that are rebuilt
+	index   map[*Package]int     // of causes
 	list    []*Package
 	reached map[*Package][]uint64 // a bit for each cause
 }
 
 // explain groups rebuilt packages by the change that is the cause of most.
-func explain(rebuilt []pair, to []*Package, changes map[*Package]*Change) []Rebuilt {
+func explain(m matched, rebuilt []pair, to []*Package, changes map[*Package]*Change) []Rebuilt {
 	c := &causes{
-		rebuilt: rebuilt, byID: make(map[spack.Hash]*Package, len(to)), changes: changes,
+		rebuilt: rebuilt, id: m.id, byID: make(map[string]*Package, len(to)), changes: changes,
 		isOther: make(map[*Package]bool, len(rebuilt)), index: map[*Package]int{}, reached: make(map[*Package][]uint64, len(rebuilt)),
 	}
 	for _, p := range to {
-		c.byID[spack.Hash(p.ID)] = p
+		c.byID[m.id(p.ID)] = p
 	}
 	for _, r := range rebuilt {
 		c.isOther[r.to] = true
@@ -72,11 +71,8 @@ func (c *causes) choose() {
 // below calls visit for the direct dependencies that are other ones than
 // before.
 func (c *causes) below(p *Package, visit func(*Package)) {
-	if p.Detail == nil {
-		return
-	}
-	for _, e := range p.Detail.Needs {
-		if d := c.byID[e.Hash]; d != nil && d != p && (c.isOther[d] || c.changes[d] != nil) {
+	for _, e := range p.Needs {
+		if d := c.byID[c.id(string(e.Hash))]; d != nil && d != p && (c.isOther[d] || c.changes[d] != nil) {
 			visit(d)
 		}
 	}

@@ -28,8 +28,10 @@ type Inventory struct {
 	// Detail says which version it is: the digest of an image, the serial of a
 	// state. It may be empty.
 	Detail string
-	// Groups are sorted by address.
 	Groups []*Group
+	// Partial tells that what is not in it may be there all the same: a plan
+	// has only what changes.
+	Partial bool
 	// Notes say what cannot be told of it, and why.
 	Notes []string
 }
@@ -40,9 +42,11 @@ type GroupKind string
 // The kinds of groups.
 const (
 	Pins        GroupKind = "pins"        // what a lock file pins: no packages
+	Work        GroupKind = "work"        // what a plan does: no packages
 	Recipes     GroupKind = "recipes"     // packages that are built from scripts
 	Environment GroupKind = "environment" // packages of Spack that are concretized together
 	Target      GroupKind = "target"      // what is deployed: an image, a tree
+	BaseSystem  GroupKind = "base"        // packages of the distribution in the base of an image
 )
 
 // Group is a set of packages that belong together, and what is known beside
@@ -61,6 +65,10 @@ type Group struct {
 	RunOnly bool
 	// SpecsKnown tells that Specs are all that is asked for.
 	SpecsKnown bool
+	// Contains are the packages of other groups that a target is made of, and
+	// Places where it is published.
+	Contains []*Package
+	Places   []string
 }
 
 // Fact is something that is not a package: the base of an image, a pin, a
@@ -84,7 +92,11 @@ type Package struct {
 	Asked bool
 	// Runs tells that it is needed to run, not only to build.
 	Runs bool
-	// Detail is nil where only name, version and ID are known.
+	// Action is what a plan does to it; empty where that is nothing.
+	Action string
+	// Needs are direct dependencies, by name and ID.
+	Needs []spack.Edge
+	// Detail is nil where no more is known.
 	Detail *Detail
 }
 
@@ -105,8 +117,6 @@ type Detail struct {
 	Recipe, Patches string
 	// Inputs are further inputs by name: `=value`, or a digest.
 	Inputs map[string]string
-	// Needs are direct dependencies, by name and ID.
-	Needs []spack.Edge
 	// Generation tells ways of writing specs apart: what only differs because
 	// they do is not compared.
 	Generation int

@@ -6,18 +6,21 @@ import (
 	"strings"
 )
 
-// Diff compares two inventories.
-func Diff(from, to *Inventory) *Difference {
-	d := &Difference{
-		From: Side{from.Kind, from.Name, from.Detail}, To: Side{to.Kind, to.Name, to.Detail},
-		Notes: slices.Concat(from.Notes, to.Notes),
+// Diff compares two inventories. It fails with a [*NothingError] where they
+// have nothing in common that could be compared.
+func Diff(from, to *Inventory) (*Difference, error) {
+	d := &Difference{From: Side{from.Kind, from.Name, from.Detail}, To: Side{to.Kind, to.Name, to.Detail}}
+	from, to, err := align(from, to)
+	if err != nil {
+		return nil, err
 	}
-	for _, g := range groupPairs(from.Groups, to.Groups) {
+	d.Notes = slices.Compact(slices.Sorted(slices.Values(slices.Concat(from.Notes, to.Notes))))
+	for _, g := range groupPairs(from.Groups, to.Groups, from.Kind == SpackLock || to.Kind == SpackLock) {
 		gd := diffGroup(g.from, g.to)
 		d.Groups = append(d.Groups, gd)
 		d.Summary.add(gd.Summary)
 	}
-	return d
+	return d, nil
 }
 
 func (s *Summary) add(t Summary) {
@@ -33,8 +36,9 @@ func (s *Summary) add(t Summary) {
 type groupPair struct{ from, to *Group }
 
 // groupPairs finds the groups that are the same on both sides: by address, or
-// the only ones of their kind.
-func groupPairs(from, to []*Group) []groupPair {
+// the only ones of their kind that are left, where addresses are not known or
+// loose says that they do not matter.
+func groupPairs(from, to []*Group, loose bool) []groupPair {
 	var pairs []groupPair
 	byAddress := map[string]*Group{}
 	for _, g := range to {
@@ -56,9 +60,9 @@ func groupPairs(from, to []*Group) []groupPair {
 			right = append(right, g)
 		}
 	}
-	for _, kind := range []GroupKind{Pins, Recipes, Environment, Target} {
+	for _, kind := range groupKinds {
 		a, b := ofKind(left, kind), ofKind(right, kind)
-		if len(a) == 1 && len(b) == 1 && (a[0].Address == "" || b[0].Address == "") {
+		if len(a) == 1 && len(b) == 1 && (loose || a[0].Address == "" || b[0].Address == "") {
 			pairs = append(pairs, groupPair{a[0], b[0]})
 			continue
 		}
@@ -88,9 +92,11 @@ func ofKind(list []*Group, kind GroupKind) []*Group {
 // order puts targets first: what is deployed is what most readers ask for.
 func (p groupPair) order() string {
 	g := cmp.Or(p.to, p.from)
-	at := slices.Index([]GroupKind{Target, Pins, Environment, Recipes}, g.Kind)
-	return string(rune('0'+at)) + g.Address
+	return string(rune('0'+slices.Index(groupKinds[:], g.Kind))) + g.Address
 }
+
+// groupKinds are all, in the order in which they are told.
+var groupKinds = [...]GroupKind{Work, Target, Pins, Environment, Recipes, BaseSystem}
 
 func diffGroup(from, to *Group) *GroupDifference {
 	g := &GroupDifference{HasFrom: from != nil, HasTo: to != nil, Kind: cmp.Or(to, from).Kind}
@@ -151,8 +157,8 @@ func diffFacts(from, to []Fact) []FactChange {
 
 // same compares by content where it is known of both, else by value.
 func (f *Fact) same(other *Fact) bool {
-	if f.ID != "" && other.ID != "" {
-		return f.ID == other.ID
+	if n := min(len(f.ID), len(other.ID)); n >= shortID {
+		return f.ID[:n] == other.ID[:n]
 	}
 	return f.Value == other.Value
 }
@@ -163,13 +169,16 @@ func (g *GroupDifference) packages(from, to *Group) {
 	changes := make(map[*Package]*Change, len(m.changed))
 	var rebuilt []pair
 	for _, p := range m.changed {
-		if fields := fieldsOf(p.from, p.to); len(fields) > 0 {
+		switch fields := fieldsOf(p.from, p.to); {
+		case len(fields) > 0:
 			changes[p.to] = &Change{p.from, p.to, fields}
-			continue
+		case p.from.ID == "" || p.to.ID == "":
+			m.same++ // as far as is known
+		default:
+			rebuilt = append(rebuilt, p)
 		}
-		rebuilt = append(rebuilt, p)
 	}
-	g.Rebuilt = explain(rebuilt, after, changes)
+	g.Rebuilt = explain(m, rebuilt, after, changes)
 	g.Summary = Summary{Added: len(m.added), Removed: len(m.removed), Changed: len(changes), Rebuilt: len(rebuilt), Same: m.same}
 	g.Added, g.Removed = m.added, m.removed
 	slices.SortFunc(g.Added, comparePackages)

@@ -122,6 +122,7 @@ const (
 	PatchesField    FieldKind = "patches"
 	RecipeField     FieldKind = "recipe"
 	InputField      FieldKind = "input"
+	ActionField     FieldKind = "action" // what a plan does
 )
 
 // Field is one thing that changed about a package. From or To is empty where
@@ -132,3 +133,7 @@ type Field struct {
 	From string    `json:"from,omitempty"`
 	To   string    `json:"to,omitempty"`
 }
+
+// Present stands for the content of an input that is known by a digest only,
+// where the other side has none.
+const Present = "present"

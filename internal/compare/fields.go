@@ -12,6 +12,7 @@ import (
 func fieldsOf(from, to *Package) []Field {
 	var f fields
 	f.value(VersionField, "", from.Version, to.Version)
+	f.value(ActionField, "", from.Action, to.Action)
 	a, b := from.Detail, to.Detail
 	if a == nil || b == nil {
 		return f
@@ -21,7 +22,7 @@ func fieldsOf(from, to *Package) []Field {
 	f.value(TargetField, "", a.Target, b.Target)
 	f.value(OSField, "", a.OS, b.OS)
 	f.value(PlatformField, "", a.Platform, b.Platform)
-	f.needs(a.Needs, b.Needs, a.Generation == b.Generation)
+	f.needs(from.Needs, to.Needs, a.Generation == b.Generation)
 	f.value(ExternalField, "", a.External, b.External)
 	f.value(NamespaceField, "", a.Namespace, b.Namespace)
 	f.changed(PatchesField, a.Patches, b.Patches)
@@ -163,9 +164,9 @@ func (f *fields) inputs(from, to map[string]string) {
 		switch {
 		case a == b:
 		case a == "" && !shownB:
-			*f = append(*f, Field{InputField, name, "", "new"})
+			*f = append(*f, Field{InputField, name, "", Present})
 		case b == "" && !shownA:
-			*f = append(*f, Field{InputField, name, "old", ""})
+			*f = append(*f, Field{InputField, name, Present, ""})
 		case (shownA || a == "") && (shownB || b == ""):
 			*f = append(*f, Field{InputField, name, x, y})
 		default:

@@ -16,18 +16,20 @@ type matched struct {
 	same           int
 	changed        []pair // of another ID
 	added, removed []*Package
-	// asBefore are packages of the second group that the first has too.
-	asBefore map[*Package]bool
+	// id is as much of an ID as is known of all packages.
+	id func(string) string
 }
 
 // match finds out which package became which: by name, and of several with one
 // name those that have most in common.
 func match(from, to []*Package) matched {
-	m := matched{asBefore: make(map[*Package]bool, len(to))}
+	m := matched{id: func(id string) string { return id }}
+	if hasShort(from) || hasShort(to) {
+		m.id = func(id string) string { return id[:min(len(id), shortID)] }
+	}
 	before, after := byName(from), byName(to)
-	short := hasShort(from) || hasShort(to)
 	for _, name := range unionOfKeys(before, after) {
-		a, b := m.unchanged(before[name], after[name], short)
+		a, b := m.unchanged(before[name], after[name])
 		m.pairUp(a, b)
 	}
 	return m
@@ -49,29 +51,28 @@ func hasShort(list []*Package) bool {
 }
 
 // unchanged takes out those that both sides have.
-func (m *matched) unchanged(from, to []*Package, short bool) (a, b []*Package) {
-	id := func(p *Package) string {
-		if short {
-			return p.ID[:min(len(p.ID), shortID)]
-		}
-		return p.ID
-	}
-	have := make(map[string]int, len(from))
+func (m *matched) unchanged(from, to []*Package) (a, b []*Package) {
+	have := make(map[string][]*Package, len(from))
 	for _, p := range from {
-		have[id(p)]++
+		have[m.id(p.ID)] = append(have[m.id(p.ID)], p)
 	}
+	taken := make(map[*Package]bool, len(from))
 	for _, p := range to {
-		if key := id(p); key != "" && have[key] > 0 {
-			have[key]--
-			m.asBefore[p] = true
-			m.same++
+		list := have[m.id(p.ID)]
+		if p.ID == "" || len(list) == 0 {
+			b = append(b, p)
 			continue
 		}
-		b = append(b, p)
+		taken[list[0]] = true
+		have[m.id(p.ID)] = list[1:]
+		if list[0].Action != p.Action {
+			m.add(list[0], p)
+		} else {
+			m.same++
+		}
 	}
 	for _, p := range from {
-		if key := id(p); have[key] > 0 {
-			have[key]--
+		if !taken[p] {
 			a = append(a, p)
 		}
 	}

@@ -1,6 +1,7 @@
 package view
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"strings"
@@ -111,6 +112,10 @@ func groupTitle(g *compare.GroupDifference) string {
 		return "Pins"
 	case g.Kind == compare.Recipes:
 		return "Recipes"
+	case g.Kind == compare.Work:
+		return "Work"
+	case g.Kind == compare.BaseSystem:
+		return "Packages of the base"
 	case address == "":
 		return "Packages"
 	case g.Kind == compare.Environment:
@@ -142,25 +147,33 @@ func factAction(f compare.FactChange) plan.Action {
 
 // fact tells of a fact that is another one.
 func (o Options) fact(f compare.FactChange) string {
-	text := f.Kind
-	if f.Name != "" {
-		text += " " + f.Name
-	}
+	name, text := o.factParts(f)
+	return strings.TrimRight(name+" "+text, " ")
+}
+
+// factParts are what a fact is about, and what it was and is.
+func (o Options) factParts(f compare.FactChange) (name, text string) {
+	name = strings.TrimRight(f.Kind+" "+f.Name, " ")
 	value := func(f *compare.Fact) string {
-		if f.Value != "" {
+		switch {
+		case f.Value != "":
 			return f.Value
+		case f.ID != "":
+			return shortContent(f.ID)
 		}
-		return shortContent(f.ID)
+		return "none"
 	}
 	switch {
 	case f.From == nil:
-		return strings.TrimRight(text+" "+f.To.Value, " ")
+		return name, f.To.Value
 	case f.To == nil:
-		return strings.TrimRight(text+" "+f.From.Value, " ")
-	case f.From.Value == f.To.Value:
-		return strings.TrimRight(text+" "+f.From.Value, " ") + " (other content)"
+		return name, f.From.Value
+	case f.From.Value == f.To.Value && f.From.Value != "":
+		return name, f.To.Value + " (another build: " + shortContent(f.From.ID) + o.arrow() + shortContent(f.To.ID) + ")"
+	case f.From.Value == f.To.Value && !strings.Contains(f.To.ID, ":"):
+		return name, "changed" // a digest of settings says nothing
 	}
-	return text + " " + value(f.From) + o.arrow() + value(f.To)
+	return name, value(f.From) + o.arrow() + value(f.To)
 }
 
 // shortContent is a digest as people read it.
@@ -246,7 +259,15 @@ func (o Options) field(f compare.Field) string {
 	case compare.ExternalField:
 		return o.external(f)
 	case compare.InputField:
+		switch {
+		case f.From == "" && f.To == compare.Present:
+			return f.Name + " added"
+		case f.From == compare.Present && f.To == "":
+			return f.Name + " removed"
+		}
 		return change(f.Name)
+	case compare.ActionField:
+		return cmp.Or(f.From, "kept") + o.arrow() + cmp.Or(f.To, "kept")
 	case compare.CompilerField, compare.TargetField, compare.OSField, compare.PlatformField, compare.NamespaceField,
 		compare.PatchesField, compare.RecipeField:
 	}

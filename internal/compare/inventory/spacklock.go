@@ -38,11 +38,11 @@ func Environment(address string, lock *lockfile.Lock) *compare.Group {
 // packageOf reads a concrete spec.
 func packageOf(s *spack.Spec, all spack.Specs) *compare.Package {
 	return &compare.Package{
-		Name: s.Name, Version: s.Version, ID: string(s.Hash),
+		Name: s.Name, Version: s.Version, ID: string(s.Hash), Needs: s.Dependencies,
 		Detail: &compare.Detail{
 			Parameters: s.Parameters, Compiler: compilerOf(s, all), Platform: s.Arch.Platform, OS: s.Arch.OS, Target: s.Arch.Target,
 			Namespace: s.Namespace, External: externalOf(s), Recipe: s.PackageHash, Patches: strings.Join(s.Patches, " "),
-			Needs: s.Dependencies, Generation: s.FileVersion,
+			Generation: s.FileVersion,
 		},
 	}
 }
