@@ -367,7 +367,7 @@ func (p *planner) step(o *providers.Object, c Change, s providers.Step) Step {
 	}
 	if p.req.State != nil {
 		if d, ok := p.req.State.Durations[step.DurationKey()]; ok {
-			step.Seconds = d.Seconds
+			step.Seconds, step.PeakMemory, step.Size = d.Seconds, d.PeakMemory, d.Size
 		}
 	}
 	return step

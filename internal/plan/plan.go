@@ -182,6 +182,10 @@ type Step struct {
 	Upload   int64 `json:"upload"`
 	// Seconds is how long the step took when it was last done; -1 is unknown.
 	Seconds float64 `json:"seconds"`
+	// PeakMemory is what it took then, and Size that of its product, in bytes; 0
+	// is unknown.
+	PeakMemory int64 `json:"peak_memory,omitempty"`
+	Size       int64 `json:"size,omitempty"`
 	// History is under what the duration is recorded, where that is not the ID:
 	// see [providers.Step].
 	History string          `json:"history,omitempty"`

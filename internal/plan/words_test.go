@@ -190,45 +190,6 @@ func TestOutputs(t *testing.T) {
 	}
 }
 
-func TestForecast(t *testing.T) {
-	c := newConfig()
-	for _, name := range []string{"a", "b"} {
-		c.add(name, "1").Spec.(*thing).download = 100
-	}
-	c.add("c", "1", "a").Spec.(*thing).download = -1
-	c.add("target.image.x", "1", "b", "c")
-	s := recorded(c)
-	s.Durations["recipe.a#build"] = state.Duration{Seconds: 10}
-	s.Durations["recipe.b#build"] = state.Duration{Seconds: 12}
-	s.Durations["recipe.c#build"] = state.Duration{Seconds: 5}
-	for name, test := range map[string]struct {
-		cpus int
-		want plan.Forecast
-	}{
-		"with processors enough, the longest path": {4, plan.Forecast{
-			CPUs: 4, Seconds: 15, WorkSeconds: 27, Unknown: 2, Download: 200, UnknownDownload: 1, UnknownUpload: 1,
-			Critical: []string{"recipe.a#build", "recipe.c#build", "target.image.x#assemble", "target.image.x#publish"},
-		}},
-		"with few, all the work": {1, plan.Forecast{
-			CPUs: 1, Seconds: 27, WorkSeconds: 27, Unknown: 2, Download: 200, UnknownDownload: 1, UnknownUpload: 1,
-			Critical: []string{"recipe.a#build", "recipe.c#build", "target.image.x#assemble", "target.image.x#publish"},
-		}},
-	} {
-		t.Run(name, func(t *testing.T) {
-			p := mustPlan(t, request(c, newWorld(), s, func(r *plan.Request) { r.CPUs = test.cpus }))
-			if diff := cmp.Diff(test.want, p.Forecast); diff != "" {
-				t.Error(diff)
-			}
-		})
-	}
-	t.Run("of steps that were never done, nothing but their number", func(t *testing.T) {
-		p := mustPlan(t, request(c, newWorld(), nil))
-		if f := p.Forecast; f.Unknown != 5 || f.Seconds != 0 || f.Critical != nil {
-			t.Errorf("%+v", f)
-		}
-	})
-}
-
 func TestKeptObjectsAreToldOnRequest(t *testing.T) {
 	c := stack("1.0")
 	w, s := deployed(c)

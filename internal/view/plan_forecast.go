@@ -45,10 +45,35 @@ func forecastLines(p *plan.Plan, arrow string) []string {
 		forecastTime(p, unknown),
 		fmt.Sprintf("download %s, upload %s", amount(f.Download, f.UnknownDownload, steps), amount(f.Upload, f.UnknownUpload, steps)),
 	}
-	if path := criticalPath(p, arrow); path != "" {
-		lines = append(lines, path)
+	for _, line := range []string{forecastMemory(p), criticalPath(p, arrow)} {
+		if line != "" {
+			lines = append(lines, line)
+		}
 	}
 	return lines
+}
+
+// forecastMemory says how much memory the largest step took before, and of how
+// many builds that is not known; empty where none is known, or nothing is built.
+func forecastMemory(p *plan.Plan) string {
+	f := p.Forecast
+	if f.PeakMemory == 0 {
+		return ""
+	}
+	text := "memory: up to " + Bytes(f.PeakMemory)
+	for i := range p.Steps {
+		if s := &p.Steps[i]; s.ID == f.PeakStep {
+			text += ", which " + s.Op + " of " + plainName(s.Kind, s.Address) + " took before"
+			break
+		}
+	}
+	if f.Memory > 0 && f.PeakMemory > f.Memory {
+		text += ", more than the " + Bytes(f.Memory) + " that there are"
+	}
+	if f.UnknownMemory > 0 {
+		text += "; unknown for " + Plural(f.UnknownMemory, "build")
+	}
+	return text
 }
 
 // unknownBuilds names what is built and has never been before, as far as is
@@ -86,7 +111,7 @@ func plainName(kind, address string) string {
 
 func forecastTime(p *plan.Plan, builds []string) string {
 	f, steps := p.Forecast, len(p.Steps)
-	where := seconds(f.Seconds) + " on " + Plural(f.CPUs, "CPU")
+	where := seconds(f.Seconds) + " on " + Plural(f.CPUs, "CPU") + coreTime(f)
 	switch all := p.Summary.Build; {
 	case f.Unknown == 0:
 		return "about " + where
@@ -104,6 +129,23 @@ func forecastTime(p *plan.Plan, builds []string) string {
 		return fmt.Sprintf("at least %s; 1 of %s has no recorded duration", where, Plural(steps, "step"))
 	}
 	return fmt.Sprintf("at least %s; %s of %s have no recorded duration", where, Number(f.Unknown), Plural(steps, "step"))
+}
+
+// leastCoreTime is from how many seconds on the time of all processors together is
+// told.
+const leastCoreTime = 60
+
+// coreTime is the time of all processors together, as accounts are kept of it.
+func coreTime(f plan.Forecast) string {
+	switch {
+	case f.CoreSeconds < leastCoreTime:
+		return ""
+	case f.CoreSeconds < 3600:
+		return fmt.Sprintf(" (%.0f core-minutes)", f.CoreSeconds/60)
+	case f.CoreSeconds < 100*3600:
+		return fmt.Sprintf(" (%.1f core-hours)", f.CoreSeconds/3600)
+	}
+	return " (" + Number(int(f.CoreSeconds/3600+0.5)) + " core-hours)"
 }
 
 // amount writes bytes of which some are not known.
