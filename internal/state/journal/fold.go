@@ -2,7 +2,7 @@ package journal
 
 import (
 	"fmt"
-	"time"
+	"strings"
 
 	"esd/internal/state"
 )
@@ -11,6 +11,9 @@ import (
 const (
 	// NoticeFolded: finished steps of a dead run were taken over.
 	NoticeFolded = "journal-folded"
+	// NoticeSuperseded: what a dead run did to an object was left out, because
+	// somebody else has changed the same object since.
+	NoticeSuperseded = "journal-superseded"
 	// NoticeTorn: the last record of a journal was incomplete and dropped.
 	NoticeTorn = "journal-torn"
 	// NoticeForeign: a journal belongs to another state.
@@ -40,9 +43,13 @@ type Folded struct {
 // run that started from nothing gives the lineage. Journals of other lineages
 // and of runs that still go on are left alone and reported.
 //
-// An entry is taken when the object was not changed later than the entry says;
-// so a journal that was left behind by a crash between the writing of the state
-// and the removal of the journal, or that is folded twice, does no harm.
+// Where the state has moved on since a run began, because another machine has
+// written it meanwhile, each object is looked at by itself: what the run did to
+// it is taken where the record is still the one that the run started from, and
+// left out, with a notice, where somebody else has changed it since. The next
+// plan looks at what really is there, either way. So a journal that was left
+// behind by a crash between the writing of the state and the removal of the
+// journal, or that is folded twice, does no harm.
 func Fold(st *state.State, journals []*Journal) Folded {
 	f := Folded{State: st}
 	for _, j := range journals {
@@ -90,67 +97,67 @@ func (f *Folded) fold(j *Journal, given *state.State) {
 		f.notice(NoticeStateOlder, "The state is older than "+describe(j)+" saw it",
 			fmt.Sprintf("It had serial %d then and has %d now; perhaps a backup was put back.", j.Header.Serial, f.State.Serial))
 	}
-	changes, current := 0, j.Header.Serial >= f.State.Serial
-	for _, e := range j.Entries {
-		if !put(f.State, e, current, true) {
+	changes, skipped, current := 0, []string(nil), j.Header.Serial >= f.State.Serial
+	for _, c := range condense(j.Entries) {
+		switch take, known := c.belongs(f.State, given, current); {
+		case known:
+			continue
+		case !take:
+			skipped = append(skipped, c.address)
 			continue
 		}
-		if f.State == given {
-			f.State = given.Clone()
+		f.own(given)
+		if c.object != nil {
+			f.State.Put(c.object)
+		} else {
+			delete(f.State.Objects, c.address)
 		}
-		put(f.State, e, current, false)
 		changes++
+	}
+	for _, e := range j.Entries {
+		if measures(f.State, e, current) {
+			f.own(given)
+			f.State.Durations[e.Measured] = *e.Duration
+		}
+	}
+	if len(skipped) > 0 {
+		f.notice(NoticeSuperseded, fmt.Sprintf("Left out %s that %s had recorded: somebody else has changed the same since", count(len(skipped), "object"), describe(j)),
+			names(skipped)+". The next plan looks at what is there.")
 	}
 	if j.Torn > 0 {
 		f.notice(NoticeTorn, "The end of "+j.Path+" was incomplete and was left out",
 			fmt.Sprintf("%d bytes; the step that was being recorded will be looked at again.", j.Torn))
 	}
 	if changes > 0 {
-		f.notice(NoticeFolded, fmt.Sprintf("Took over %s that %s had recorded before it ended early", count(changes, "finished step"), describe(j)), "")
+		f.notice(NoticeFolded, fmt.Sprintf("Took over %s that %s had recorded before it ended early", count(changes, "object"), describe(j)), "")
 	}
 	f.Done = append(f.Done, j)
 }
 
-// put puts one entry into the state as far as the state does not know better,
-// and reports whether there was anything to do. With dry it only reports.
-// current says that the state has not moved on since the run began, so that what
-// the run measured is newer than what is recorded.
-func put(s *state.State, e Entry, current, dry bool) bool {
-	changed := false
-	if e.Object != nil {
-		recorded := s.Get(e.Object.Address)
-		if recorded == nil || !recorded.Equal(e.Object) && !later(recorded.When, e.Object.When) {
-			changed = true
-			if !dry {
-				s.Put(e.Object)
-			}
-		}
+// own makes the state one that can be changed.
+func (f *Folded) own(given *state.State) {
+	if f.State == given {
+		f.State = given.Clone()
 	}
-	if e.Removed != "" {
-		if recorded := s.Get(e.Removed); recorded != nil && !later(recorded.When, e.When) {
-			changed = true
-			if !dry {
-				delete(s.Objects, e.Removed)
-			}
-		}
-	}
-	if e.Measured != "" && e.Duration != nil {
-		known, ok := s.Durations[e.Measured]
-		if !ok || current && known != *e.Duration {
-			changed = true
-			if !dry {
-				s.Durations[e.Measured] = *e.Duration
-			}
-		}
-	}
-	return changed
 }
 
-// later reports whether a is surely after b.
-func later(a, b string) bool {
-	ta, errA := time.Parse(time.RFC3339, a)
-	tb, errB := time.Parse(time.RFC3339, b)
-	return errA == nil && errB == nil && ta.After(tb)
+// measures reports whether what a step took is to be recorded. current says that
+// the state has not moved on since the run began, so that what the run measured
+// is newer than what is recorded.
+func measures(s *state.State, e Entry, current bool) bool {
+	if e.Measured == "" || e.Duration == nil {
+		return false
+	}
+	known, ok := s.Durations[e.Measured]
+	return !ok || current && known != *e.Duration
+}
+
+func names(list []string) string {
+	const most = 5
+	if len(list) > most {
+		return fmt.Sprintf("%s and %d more", strings.Join(list[:most], ", "), len(list)-most)
+	}
+	return strings.Join(list, ", ")
 }
 
 func (f *Folded) notice(kind, summary, detail string) {

@@ -1,6 +1,7 @@
 package journal_test
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -50,7 +51,7 @@ func TestFold(t *testing.T) {
 			want: map[string]string{"recipe.a": at2}},
 		"an object that was changed later stays": {
 			state: recorded(9, "a"), header: header(3), entries: []journal.Entry{entry("a", at1), removal("a", at1)},
-			want: map[string]string{"recipe.a": at2}},
+			want: map[string]string{"recipe.a": at2}, kinds: []string{journal.NoticeSuperseded}},
 		"an object that was changed earlier gives way": {
 			state: recorded(9, "a"), header: header(3), entries: []journal.Entry{entry("a", at3)},
 			want: map[string]string{"recipe.a": at3}, kinds: []string{journal.NoticeFolded}},
@@ -104,6 +105,76 @@ func TestFold(t *testing.T) {
 				t.Error("folding again after the state was written changes it")
 			}
 		})
+	}
+}
+
+// TestFoldWhereOthersHaveWritten is about a run on this machine that began at
+// serial 5 and died, and a state that another machine has brought to serial 9.
+// The clocks of the two are wrong by a day, either way.
+func TestFoldWhereOthersHaveWritten(t *testing.T) {
+	t.Parallel()
+	object := func(name, what, when string) *state.Object {
+		o := entry(name, when).Object
+		o.Attributes = state.Attributes{"what": what}
+		return o
+	}
+	const now, yesterday, tomorrow = "2026-11-21T10:00:00Z", "2026-11-20T10:00:00Z", "2026-11-22T10:00:00Z"
+	at5 := object("a", "serial 5", now)
+	for name, tc := range map[string]struct {
+		at5, at9 *state.Object // what was recorded of a
+		did      *state.Object // what the run made of it; nil for a removal
+		want     string
+		skipped  bool
+	}{
+		"nobody has touched it: the work of the run is taken": {at5, at5, object("a", "run", now), "run", false},
+		"nobody has touched it, and the run's clock was slow": {at5, at5, object("a", "run", yesterday), "run", false},
+		"nobody has made it besides":                          {nil, nil, object("a", "run", now), "run", false},
+		"nobody has touched it: a removal is taken":           {at5, at5, nil, "", false},
+		"somebody has changed it":                             {at5, object("a", "serial 9", now), object("a", "run", now), "serial 9", true},
+		"somebody whose clock was slow has changed it":        {at5, object("a", "serial 9", yesterday), object("a", "run", tomorrow), "serial 9", true},
+		"somebody has made it":                                {nil, object("a", "serial 9", now), object("a", "run", now), "serial 9", true},
+		"somebody has removed it":                             {at5, nil, object("a", "run", tomorrow), "", true},
+		"somebody has changed what the run removed":           {at5, object("a", "serial 9", now), nil, "serial 9", true},
+		"somebody has removed it as well":                     {at5, nil, nil, "", false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			st := recorded(9, "other")
+			if tc.at9 != nil {
+				st.Put(tc.at9)
+			}
+			e := journal.Entry{Step: "s", Result: "done", When: now, Object: tc.did, Prior: map[string]string{"recipe.a": journal.Fingerprint(tc.at5)}}
+			if tc.did == nil {
+				e.Removed = "recipe.a"
+			}
+			got := journal.Fold(st, []*journal.Journal{written(t, header(5), e)})
+			what := ""
+			if o := got.State.Get("recipe.a"); o != nil {
+				what, _ = o.Attributes["what"].(string)
+			}
+			if what != tc.want || got.State.Get("recipe.other") == nil {
+				t.Errorf("a is from %q, want %q", what, tc.want)
+			}
+			if skipped := slices.Contains(kinds(got.Notices), journal.NoticeSuperseded); skipped != tc.skipped {
+				t.Errorf("notices: %+v", got.Notices)
+			}
+			if len(got.Done) != 1 {
+				t.Error("the journal stays")
+			}
+		})
+	}
+}
+
+func TestTwoDeadRunsAreFoldedOneAfterTheOtherAlsoWhereOthersHaveWritten(t *testing.T) {
+	t.Parallel()
+	none := map[string]string{"recipe.a": journal.Fingerprint(nil), "recipe.b": journal.Fingerprint(nil)}
+	one, two := entry("a", at1), entry("a", at2)
+	one.Prior, two.Prior = none, none
+	three := removal("b", at2)
+	three.Prior = none
+	got := journal.Fold(recorded(9), []*journal.Journal{written(t, header(3), one), written(t, header(3), two, three)})
+	if diff := cmp.Diff(map[string]string{"recipe.a": at2}, when(got.State)); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
 	}
 }
 

@@ -66,6 +66,10 @@ type Entry struct {
 	Object *state.Object `json:"object,omitempty"`
 	// Removed is the address of the object that the step removed, if any.
 	Removed string `json:"removed,omitempty"`
+	// Prior says for Object and Removed, by address, what the run started from:
+	// the [Fingerprint] of what was recorded there. Journals of older versions do
+	// not say it.
+	Prior map[string]string `json:"prior,omitempty"`
 	// Measured is the name under which Duration is to be recorded in the state;
 	// "" is not to record it.
 	Measured string `json:"measured,omitempty"`
