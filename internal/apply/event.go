@@ -36,7 +36,8 @@ type Event struct {
 	Bytes, TotalBytes int64
 	// Reused tells of a done step that there was nothing to do.
 	Reused bool
-	// Err is why a step failed or is tried again.
+	// Err is why a step failed or is tried again, or why a run is drained that
+	// nobody has interrupted.
 	Err error
 	// Wait is how long until it is tried again.
 	Wait time.Duration

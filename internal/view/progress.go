@@ -117,6 +117,9 @@ func (b *board) see(e apply.Event) {
 		}
 	case apply.Draining:
 		b.notice = "interrupted: waiting for the running steps; interrupt again to end them"
+		if e.Err != nil { // nobody has interrupted it
+			b.notice = "ending early because " + firstLine(e.Err) + ": waiting for the running steps; interrupt to end them"
+		}
 	case apply.Stopping:
 		b.notice = "interrupted: ending the running steps"
 	case apply.RunDone:

@@ -35,6 +35,9 @@ type ApplyOptions struct {
 	Events func(apply.Event)
 	// Notice is told what the user should know.
 	Notice func(state.Notice)
+	// RecordFor is for how long the state is tried to be written at the end
+	// where its place does not answer; 0 is two minutes.
+	RecordFor time.Duration
 }
 
 // Applied is how an apply ended.
@@ -94,24 +97,39 @@ type session struct {
 	lock    backend.Lock
 	state   *state.State // with the journals of dead runs; nil for nothing
 	notices []state.Notice
+	tell    func(state.Notice)
+	lost    bool // the lock: there is nothing to give back
 }
 
 // begin takes the lock, reads the state, and brings what dead runs recorded
 // into it.
 func (w *Workspace) begin(ctx context.Context, op string, opts ApplyOptions) (*session, error) {
+	s, err := w.locked(ctx, op, opts)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.open(ctx); err != nil {
+		return nil, errors.Join(err, s.end())
+	}
+	for _, n := range s.notices {
+		s.tell(n)
+	}
+	return s, nil
+}
+
+// locked takes the lock; what is recorded is not looked at.
+func (w *Workspace) locked(ctx context.Context, op string, opts ApplyOptions) (*session, error) {
 	info := backend.NewLockInfo(backend.LockRequest{Operation: op, Version: w.opts.Version, Job: opts.Job, Now: w.opts.Now()})
 	lock, err := backend.Acquire(ctx, w.Backend, info, backend.WaitOptions{Timeout: opts.LockTimeout, Waiting: opts.Waiting})
 	if err != nil {
 		return nil, err
 	}
-	s := &session{w: w, lock: lock}
-	if err := s.open(ctx); err != nil {
-		return nil, errors.Join(err, s.end())
+	s := &session{w: w, lock: lock, tell: opts.Notice}
+	if s.tell == nil {
+		s.tell = func(state.Notice) {}
 	}
-	if opts.Notice != nil {
-		for _, n := range append(lock.Notices(), s.notices...) {
-			opts.Notice(n)
-		}
+	for _, n := range lock.Notices() {
+		s.tell(n)
 	}
 	return s, nil
 }
@@ -127,10 +145,13 @@ func (s *session) open(ctx context.Context) error {
 	}
 	folded := journal.Fold(recorded, journals)
 	s.state, s.notices = folded.State, folded.Notices
-	if folded.State != recorded {
+	switch {
+	case folded.State != recorded:
 		if err := s.write(ctx, folded.State); err != nil {
 			return err
 		}
+	case recorded != nil:
+		s.w.remember(s.lock, recorded.Header())
 	}
 	s.w.sweep()
 	return journal.Remove(folded.Done)
@@ -138,7 +159,16 @@ func (s *session) open(ctx context.Context) error {
 
 // end gives the lock back. It must happen even when the run was interrupted.
 func (s *session) end() error {
-	return s.lock.Unlock(context.Background())
+	if r, ok := s.w.Backend.(*remembering); ok {
+		for _, n := range r.notices() {
+			s.tell(n)
+		}
+	}
+	err := s.lock.Unlock(context.Background())
+	if s.lost && errors.Is(err, backend.ErrLockLost) {
+		return nil // that was told already
+	}
+	return err
 }
 
 // write records a state under the next serial.
@@ -147,6 +177,7 @@ func (s *session) write(ctx context.Context, next *state.State) error {
 	next.ESDVersion = s.w.opts.Version
 	if err := s.lock.Write(ctx, next); err != nil {
 		next.Serial--
+		s.lost = s.lost || errors.Is(err, backend.ErrLockLost)
 		return fmt.Errorf("recording the state: %w", err)
 	}
 	s.state = next
@@ -202,18 +233,19 @@ func (s *session) run(ctx context.Context, out *Applied, opts ApplyOptions) erro
 		return err
 	}
 	before := next.Clone()
+	drain, watched := s.watchLock(opts.Drain)
 	report, runErr := apply.Run(ctx, apply.Options{
-		Plan: out.Plan, Provider: w.Kinds.Provider, State: next, Journal: journalOf{j, w.opts.Now}, CPUs: out.CPUs, Memory: out.Memory,
-		FailFast: opts.FailFast, Drain: opts.Drain, LogDir: out.LogDir, Events: opts.Events, Now: w.opts.Now,
+		Plan: out.Plan, Provider: w.Kinds.Provider, State: next, Journal: journalOf{j, w.opts.Now, before}, CPUs: out.CPUs, Memory: out.Memory,
+		FailFast: opts.FailFast, Drain: drain, LogDir: out.LogDir, Events: s.explaining(opts.Events), Now: w.opts.Now,
 	})
+	watched()
 	out.Report, out.State = report, next // also where it cannot be recorded
+	w.finish(context.WithoutCancel(ctx), opts)
 	// From here on nothing is given up because of an interrupt.
-	ctx = context.WithoutCancel(ctx)
-	w.finish(ctx, opts)
-	outputErr := s.recordOutputs(ctx, next, out, report)
+	outputErr := s.recordOutputs(context.WithoutCancel(ctx), next, out, report)
 	if !next.SameContent(before) || s.state == nil {
-		if err := s.write(ctx, next); err != nil {
-			return errors.Join(runErr, err, j.Close(), fmt.Errorf("what was done is kept in %s: the next run takes it over", j.Path()))
+		if err := s.writeAtEnd(ctx, next, opts); err != nil {
+			return errors.Join(runErr, kept(err, j.Path()), j.Close())
 		}
 	}
 	return errors.Join(runErr, outputErr, j.Close(), j.Remove())
@@ -275,10 +307,18 @@ func (s *session) recordOutputs(ctx context.Context, next *state.State, out *App
 type journalOf struct {
 	writer *journal.Writer
 	now    func() time.Time
+	before *state.State // what the run started from
 }
 
 func (j journalOf) Append(e apply.Entry) error {
 	entry := journal.Entry{Step: e.Step, Result: "done", When: j.now().UTC().Format(time.RFC3339), Object: e.Object, Removed: e.Removed}
+	entry.Prior = map[string]string{}
+	if e.Object != nil {
+		entry.Prior[e.Object.Address] = journal.Fingerprint(j.before.Get(e.Object.Address))
+	}
+	if e.Removed != "" {
+		entry.Prior[e.Removed] = journal.Fingerprint(j.before.Get(e.Removed))
+	}
 	if e.Duration != (state.Duration{}) {
 		entry.Measured, entry.Duration = e.Measured, &e.Duration
 	}

@@ -11,17 +11,41 @@ import (
 	"esd/internal/state/backend/kinds"
 )
 
-// openBackend finds where the state is kept.
+// openBackend finds where the state is kept, and what this machine remembers of
+// it.
 func (w *Workspace) openBackend() (backend.Backend, error) {
 	name, said := kinds.All()[0].Name, cty.NilVal
 	if w.Config.State != nil {
 		name, said = w.Config.State.Kind, w.Config.State.Config
 	}
-	return w.backendOf(name, said)
+	at, b, err := w.backendOf(name, said)
+	if err != nil {
+		return nil, err
+	}
+	return &remembering{Backend: b, at: at, file: w.seenPath(), before: w.unremembered}, nil
 }
 
-// backendOf opens the backend of a kind with what a state block says.
-func (w *Workspace) backendOf(name string, said cty.Value) (backend.Backend, error) {
+// backendOf opens the backend of a kind with what a state block says, and tells
+// what can be remembered of it.
+func (w *Workspace) backendOf(name string, said cty.Value) (place, backend.Backend, error) {
+	kind, err := findKind(name)
+	if err != nil {
+		return place{}, nil, err
+	}
+	env := w.backendEnv()
+	settings, err := kind.Decode(said, env.Getenv)
+	if err != nil {
+		return place{}, nil, err
+	}
+	at, err := placeOf(kind, settings)
+	if err != nil {
+		return place{}, nil, err
+	}
+	b, err := kind.Open(settings, env)
+	return at, b, err
+}
+
+func findKind(name string) (*backend.Kind, error) {
 	kind := kinds.Find(name)
 	if kind == nil {
 		var names []string
@@ -30,15 +54,16 @@ func (w *Workspace) backendOf(name string, said cty.Value) (backend.Backend, err
 		}
 		return nil, fmt.Errorf("there is no state %q; a state is kept by one of %s", name, strings.Join(names, ", "))
 	}
+	return kind, nil
+}
+
+// backendEnv is what a backend knows of this configuration.
+func (w *Workspace) backendEnv() backend.Env {
 	getenv := w.opts.Environ
 	if getenv == nil {
 		getenv = func(string) (string, bool) { return "", false }
 	}
-	settings, err := kind.Decode(said, getenv)
-	if err != nil {
-		return nil, err
-	}
-	return kind.Open(settings, backend.Env{
+	return backend.Env{
 		Dir: filepath.Dir(w.WorkDir), WorkDir: w.WorkDir, Name: w.Config.Name, Getenv: getenv, UserAgent: "esd/" + w.opts.Version,
-	})
+	}
 }

@@ -126,21 +126,20 @@ func (s *session) edit(ctx context.Context, edit func(*state.State) error) error
 // lineage and newer; with force, what is recorded need not even be readable.
 // It returns what is recorded now.
 func (w *Workspace) Push(ctx context.Context, opts LockOptions, pushed *state.State, force bool) (*state.State, error) {
-	info := backend.NewLockInfo(backend.LockRequest{Operation: opts.Operation, Version: w.opts.Version, Job: opts.Job, Now: w.opts.Now()})
-	lock, err := backend.Acquire(ctx, w.Backend, info, backend.WaitOptions{Timeout: opts.Timeout, Waiting: opts.Waiting})
+	s, err := w.locked(ctx, opts.Operation, opts.apply())
 	if err != nil {
 		return nil, err
 	}
-	next, err := w.push(ctx, lock, pushed, force)
-	return next, errors.Join(err, lock.Unlock(context.WithoutCancel(ctx)))
+	next, err := s.push(ctx, pushed, force)
+	return next, errors.Join(err, s.end())
 }
 
-func (w *Workspace) push(ctx context.Context, lock backend.Lock, pushed *state.State, force bool) (*state.State, error) {
-	recorded, _, err := w.Backend.Read(ctx)
+func (s *session) push(ctx context.Context, pushed *state.State, force bool) (*state.State, error) {
+	recorded, _, err := s.w.Backend.Read(ctx)
 	if err != nil && !force {
 		return nil, fmt.Errorf("%w\n\n--force replaces it all the same", err)
 	}
-	journals, err := journal.ReadDir(w.journalDir())
+	journals, err := journal.ReadDir(s.w.journalDir())
 	if err != nil && !force {
 		return nil, err
 	}
@@ -148,12 +147,41 @@ func (w *Workspace) push(ctx context.Context, lock backend.Lock, pushed *state.S
 		return nil, fmt.Errorf("a run has ended without recording what it did: %s. Any apply, or `esd state` command that writes, takes it over; do that first, or give --force",
 			journals[0].Path)
 	}
+	if force {
+		next, err := s.forced(ctx, pushed)
+		if err != nil {
+			return nil, err
+		}
+		return next, s.lock.Overwrite(ctx, next)
+	}
 	next, err := state.PreparePush(recorded, pushed, force)
 	if err != nil {
 		return nil, err
 	}
-	if force {
-		return next, lock.Overwrite(ctx, next)
+	return next, s.lock.Write(ctx, next)
+}
+
+// forced is a state with a serial above all that is recorded, and above all that
+// was seen here of its lineage, so that nobody takes it for an older one.
+func (s *session) forced(ctx context.Context, pushed *state.State) (*state.State, error) {
+	b := s.w.Backend
+	r, remembers := b.(*remembering)
+	if remembers {
+		b = r.Backend
 	}
-	return next, lock.Write(ctx, next)
+	recorded, _, err := b.Read(ctx)
+	var unreachable *backend.UnreachableError
+	if errors.As(err, &unreachable) || ctx.Err() != nil {
+		return nil, err
+	}
+	next, err := state.PreparePush(recorded, pushed, true)
+	if err != nil || !remembers {
+		return next, err
+	}
+	memory, _ := readSeen(r.file) // what cannot be read is replaced
+	if newest := memory.newest(next.Lineage); newest != nil && newest.Serial >= next.Serial {
+		next = next.Clone()
+		next.Serial = newest.Serial + 1
+	}
+	return next, nil
 }
