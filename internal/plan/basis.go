@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strconv"
 
 	"esd/internal/addr"
 	"esd/internal/providers"
@@ -67,14 +68,28 @@ func recordDigest(o *state.Object) string {
 	if o == nil {
 		return ""
 	}
-	h := sha256.New()
-	fmt.Fprintf(h, "%s %s %v %v %q\n", o.Kind, o.Key, o.Tainted, o.PreventDestroy, o.Dependencies)
-	attributes, err := json.Marshal(o.Attributes)
-	if err != nil { // what was read from JSON can be written as JSON
-		attributes = fmt.Appendf(nil, "%v", o.Attributes)
+	data := make([]byte, 0, 1024)
+	for _, part := range [...]string{o.Kind, o.Key} {
+		data = strconv.AppendQuote(data, part)
 	}
-	h.Write(attributes)
-	return hex.EncodeToString(h.Sum(nil))[:digestLength]
+	data = strconv.AppendBool(strconv.AppendBool(data, o.Tainted), o.PreventDestroy)
+	for _, dep := range o.Dependencies {
+		data = strconv.AppendQuote(data, dep)
+	}
+	for _, name := range sortedKeys(o.Attributes) {
+		data = strconv.AppendQuote(data, name)
+		if s, ok := o.Attributes[name].(string); ok {
+			data = strconv.AppendQuote(data, s)
+			continue
+		}
+		value, err := json.Marshal(o.Attributes[name])
+		if err != nil { // what was read from JSON can be written as JSON
+			value = fmt.Append(nil, o.Attributes[name])
+		}
+		data = append(data, value...)
+	}
+	sum := sha256.Sum256(data)
+	return hex.EncodeToString(sum[:digestLength/2])
 }
 
 // notedSettings notes of which kinds the steps were planned with.
@@ -131,8 +146,8 @@ func (p *planner) changeBasis(c *Change, users map[string][]string, changed map[
 			b.Users = append(b.Users, user)
 		}
 	}
-	if i, ok := p.index[addressOf(c.Address)]; ok && c.Record != nil && !isPackage(p.provider[i]) {
-		b.Said = p.said(p.objects[i].Address)
+	if c.Record != nil && p.req.Said != nil {
+		b.Said = p.req.Said(addressOf(c.Address)) // packages say nothing
 	}
 	if b.Record == "" && b.Said == nil {
 		return nil
@@ -150,11 +165,12 @@ func inputsBefore(before, after map[string]string) (inputs map[string]string, ad
 			inputs[name] = value
 		}
 	}
-	for _, name := range sortedKeys(after) {
+	for name := range after {
 		if _, had := before[name]; !had {
 			added = append(added, name)
 		}
 	}
+	slices.Sort(added)
 	return inputs, added
 }
 

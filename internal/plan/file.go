@@ -53,6 +53,12 @@ const (
 	maxHeader = 4096
 )
 
+// line is the first line of the file.
+func (h header) line() []byte {
+	data, _ := json.Marshal(h) // strings and a number
+	return append(data[:len(data)-1], bodyName+"\n"...)
+}
+
 // Save writes the plan to a file: all of it, or nothing.
 func (p *Plan) Save(path string) error {
 	var body bytes.Buffer
@@ -60,12 +66,8 @@ func (p *Plan) Save(path string) error {
 		return err
 	}
 	sum := sha256.Sum256(body.Bytes())
-	head, err := json.Marshal(header{fileFormat, FormatVersion, p.ESDVersion, hex.EncodeToString(sum[:])})
-	if err != nil {
-		return err
-	}
-	head = append(append(head[:len(head)-1], bodyName...), '\n')
-	return writeFile(path, head, body.Bytes(), []byte(fileEnd))
+	head := header{fileFormat, FormatVersion, p.ESDVersion, hex.EncodeToString(sum[:])}
+	return writeFile(path, head.line(), body.Bytes(), []byte(fileEnd))
 }
 
 func writeFile(path string, parts ...[]byte) (err error) {
@@ -142,6 +144,12 @@ func Read(r io.Reader) (p *Plan, problem string, err error) {
 	return p, problem, nil
 }
 
+// Parse is Read for a plan that is in memory.
+func Parse(data []byte) (p *Plan, problem string) {
+	p, problem, _ = Read(bytes.NewReader(data))
+	return p, problem
+}
+
 // failing keeps the error of reading apart from what is wrong with what is read.
 type failing struct {
 	r   io.Reader
@@ -188,6 +196,8 @@ func readHeader(in *bufio.Reader) (header, string) {
 		return header{}, "it is not a saved plan, or was cut off"
 	}
 	switch {
+	case h.FormatVersion == FormatVersion && !bytes.Equal(h.line(), first):
+		return h, "it was changed after it was saved: its first line is not as esd writes it"
 	case h.Format != fileFormat:
 		return h, "it is not a saved plan"
 	case h.FormatVersion != FormatVersion:

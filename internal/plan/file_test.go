@@ -6,11 +6,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+	"testing/iotest"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -137,6 +139,69 @@ func TestPlansThatCannotBeAppliedAreRefused(t *testing.T) {
 			t.Error(err)
 		}
 	})
+}
+
+func TestAPlanThatWasCutAnywhereIsRefused(t *testing.T) {
+	_, path := saved(t)
+	whole, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for n := range whole {
+		if _, problem := plan.Parse(whole[:n]); problem == "" {
+			t.Fatalf("%d of %d bytes are accepted", n, len(whole))
+		}
+	}
+	for _, more := range []string{"\n", " ", "}", "{}", string(whole)} {
+		if _, problem := plan.Parse(append(slices.Clone(whole), more...)); problem == "" {
+			t.Errorf("%q behind it is accepted", more)
+		}
+	}
+}
+
+func TestAPlanOfWhichOneBitWasChangedIsRefused(t *testing.T) {
+	_, path := saved(t)
+	whole, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range whole {
+		for bit := range 8 {
+			whole[i] ^= 1 << bit
+			if _, problem := plan.Parse(whole); problem == "" {
+				t.Fatalf("bit %d of byte %d (%q) is not missed", bit, i, whole[max(i-20, 0):i+1])
+			}
+			whole[i] ^= 1 << bit
+		}
+	}
+}
+
+func TestAPlanThatCannotBeReadIsNotCalledDamaged(t *testing.T) {
+	_, path := saved(t)
+	whole, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	broken := errors.New("the disk is broken")
+	_, problem, err := plan.Read(io.MultiReader(bytes.NewReader(whole[:len(whole)/2]), iotest.ErrReader(broken)))
+	if !errors.Is(err, broken) || problem != "" {
+		t.Errorf("%q, %v", problem, err)
+	}
+}
+
+func TestASavedPlanIsOneJSONDocument(t *testing.T) {
+	p, path := saved(t)
+	whole, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var document struct{ Plan json.RawMessage }
+	if err := json.Unmarshal(whole, &document); err != nil {
+		t.Fatal(err)
+	}
+	if got := strings.TrimSpace(string(document.Plan)); got != toJSON(t, p) {
+		t.Error(got)
+	}
 }
 
 func TestWhatLooksLikeASavedPlan(t *testing.T) {

@@ -35,6 +35,7 @@ type world struct {
 	failing   error                        // of Observe
 	rounds    []string                     // the addresses of each call of Observe
 	planned   map[string]providers.Planned // overrides what Plan gives
+	asks      string                       // the kind of settings that Plan asks for
 }
 
 func newWorld() *world {
@@ -51,6 +52,7 @@ type fake struct {
 var (
 	_ providers.Provider = fake{}
 	_ providers.Claimer  = fake{}
+	_ providers.Reuser   = fake{}
 )
 
 func (f fake) Schema() *schema.Block { return &schema.Block{Kind: f.kind} }
@@ -68,6 +70,10 @@ func (f fake) DefaultForm() providers.Form {
 		return providers.Archive
 	}
 	return providers.Published
+}
+
+func (f fake) Reuse(string, json.RawMessage) (json.RawMessage, error) {
+	return json.RawMessage(`{}`), nil
 }
 
 func (f fake) Claims(o *providers.Object) []string { return o.Spec.(*thing).claims }
@@ -121,6 +127,9 @@ func (f fake) Plan(req providers.PlanRequest) (providers.Planned, error) {
 		return p, nil
 	}
 	t := req.Object.Spec.(*thing)
+	if f.asks != "" {
+		req.Settings.ByKind(f.asks)
+	}
 	if f.kind != "recipe" {
 		var needs []providers.Need
 		for _, a := range t.needs {
@@ -138,6 +147,9 @@ func (f fake) Plan(req providers.PlanRequest) (providers.Planned, error) {
 	needs := slices.Concat(t.needs, t.buildNeeds)
 	if _, cached := req.Observed.Forms[providers.Archive]; cached && !req.Replace {
 		step.Op, needs = "fetch", t.needs
+	}
+	if req.Replace {
+		step.Spec = json.RawMessage(`{"replace":true}`)
 	}
 	for _, a := range needs {
 		step.Needs = append(step.Needs, providers.Need{Address: a, Form: providers.Installed})
@@ -207,6 +219,7 @@ func targets(list ...string) []addr.Target {
 type config struct {
 	objects []*providers.Object
 	index   map[addr.Address]*providers.Object
+	asks    string // the kind of settings that steps are planned with
 }
 
 func newConfig() *config { return &config{index: map[addr.Address]*providers.Object{}} }

@@ -49,6 +49,7 @@ type Provider struct{ opts Options }
 var (
 	_ providers.Provider = (*Provider)(nil)
 	_ providers.Claimer  = (*Provider)(nil)
+	_ providers.Reuser   = (*Provider)(nil)
 )
 
 // New gives the provider.

@@ -77,6 +77,16 @@ func (p *Provider) Plan(req providers.PlanRequest) (providers.Planned, error) {
 	return providers.Planned{Steps: out.steps}, out.err
 }
 
+// Reuse lets a step that was to install everything anew install what is missing.
+func (p *Provider) Reuse(_ string, spec json.RawMessage) (json.RawMessage, error) {
+	var st stepSpec
+	if err := json.Unmarshal(spec, &st); err != nil || !st.Again {
+		return spec, err
+	}
+	st.Again = false
+	return json.Marshal(st)
+}
+
 // planned collects steps.
 type planned struct {
 	steps []providers.Step

@@ -42,7 +42,10 @@ type Options struct {
 // Provider makes images.
 type Provider struct{ opts Options }
 
-var _ providers.Provider = (*Provider)(nil)
+var (
+	_ providers.Provider = (*Provider)(nil)
+	_ providers.Reuser   = (*Provider)(nil)
+)
 
 // New gives the provider.
 func New(opts Options) *Provider { return &Provider{opts} }

@@ -148,6 +148,16 @@ func (p *Provider) imageSpec(req providers.PlanRequest, s *spec, seen observed, 
 	return image
 }
 
+// Reuse lets a step that was to make layers anew take those that there are.
+func (p *Provider) Reuse(_ string, spec json.RawMessage) (json.RawMessage, error) {
+	var st stepSpec
+	if err := json.Unmarshal(spec, &st); err != nil || !st.Image.Replace {
+		return spec, err
+	}
+	st.Image.Replace = false
+	return json.Marshal(st)
+}
+
 // layers are those above the base, but for the one with the files.
 func (s *spec) layers(baseLayers int) ([]layer, error) {
 	limit := room(baseLayers)

@@ -44,7 +44,10 @@ type Provider struct {
 	trees map[string]archive.Tree // by directory
 }
 
-var _ providers.Provider = (*Provider)(nil)
+var (
+	_ providers.Provider = (*Provider)(nil)
+	_ providers.Reuser   = (*Provider)(nil)
+)
 
 // New gives the provider.
 func New(opts Options) *Provider {

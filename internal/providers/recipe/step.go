@@ -1,6 +1,8 @@
 package recipe
 
 import (
+	"encoding/json"
+
 	"esd/internal/artifact"
 	"esd/internal/providers/cache"
 )
@@ -42,3 +44,13 @@ type need struct {
 // sourceDateEpoch is the time that builds and archives carry: 1980-01-01, the
 // first that zip files can hold.
 const sourceDateEpoch = 315532800
+
+// Reuse lets a step that was to build anew take what was built since.
+func (p *Provider) Reuse(_ string, spec json.RawMessage) (json.RawMessage, error) {
+	var st stepSpec
+	if err := json.Unmarshal(spec, &st); err != nil || !st.Replace {
+		return spec, err
+	}
+	st.Replace = false
+	return json.Marshal(st)
+}
