@@ -35,8 +35,9 @@ type Store interface {
 	// version. If the head has another one by then it returns ErrChanged. An
 	// error of which it is not known whether the swap was carried out is a
 	// *backend.UnreachableError with Doubt; the caller then looks, and swaps
-	// again where that helps. So a Store does not repeat a swap by itself. No two
-	// heads are ever alike, so a version may be made of what the head says.
+	// again where that helps. So a Store repeats a swap by itself only if it was
+	// surely not carried out. No two heads are ever alike, so a version may be
+	// made of what the head says.
 	Swap(ctx context.Context, version string, head []byte) (next string, err error)
 
 	// Put writes a document that is not there yet. Writing the same again is no
