@@ -8,13 +8,15 @@ import (
 	"slices"
 	"strings"
 
+	"esd/internal/plan"
 	"esd/internal/state"
 )
 
 // documentOutput is an output in Terraform's terms. A sensitive one has no
-// value, since esd records none.
+// value, since esd records none. Of a planned one the stream tells the action.
 type documentOutput struct {
 	Sensitive bool            `json:"sensitive"`
+	Action    string          `json:"action,omitempty"`
 	Type      json.RawMessage `json:"type,omitempty"`
 	Value     json.RawMessage `json:"value,omitempty"`
 }
@@ -28,7 +30,16 @@ func documentOutputs(outputs map[string]state.Output) map[string]documentOutput 
 }
 
 func documentOutputOf(o state.Output) documentOutput {
-	return documentOutput{o.Sensitive(), o.Type(), o.Value()}
+	return documentOutput{Sensitive: o.Sensitive(), Type: o.Type(), Value: o.Value()}
+}
+
+// plannedOutputs tells what becomes of outputs, without their values.
+func plannedOutputs(list []plan.OutputChange) map[string]documentOutput {
+	m := make(map[string]documentOutput, len(list))
+	for _, c := range list {
+		m[c.Name] = documentOutput{Sensitive: c.Sensitive, Action: terraformActions(&plan.Change{Action: outputAction(c)})[0]}
+	}
+	return m
 }
 
 // Outputs writes outputs in the syntax of the language, sorted.

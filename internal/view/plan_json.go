@@ -20,9 +20,9 @@ func PlanJSON(w io.Writer, p *plan.Plan) error {
 	d.member("complete", len(p.Selection.Targets)+len(p.Selection.Excludes) == 0)
 	d.member("errored", false)
 	d.member("config", p.Config)
-	d.member("prior_state", p.State)
+	d.member("state", p.State)
 	d.member("selection", p.Selection)
-	d.list("resource_changes", len(p.Changes), func(i int) any { return resourceChangeOf(&p.Changes[i]) })
+	d.list("resource_changes", len(p.Changes), func(i int) any { return resourceChangeOf(&p.Changes[i], p.Mode) })
 	var drift []*plan.Change
 	for i := range p.Changes {
 		if p.Changes[i].Drift {
@@ -31,7 +31,7 @@ func PlanJSON(w io.Writer, p *plan.Plan) error {
 	}
 	d.list("resource_drift", len(drift), func(i int) any { return resourceDriftOf(drift[i]) })
 	d.member("output_changes", outputChangesOf(p.Outputs))
-	d.list("steps", len(p.Steps), func(i int) any { return &p.Steps[i] })
+	d.list("steps", len(p.Steps), func(i int) any { return stepOf(&p.Steps[i]) })
 	d.member("summary", p.Summary)
 	d.member("forecast", p.Forecast)
 	d.member("warnings", append([]string{}, p.Warnings...))
@@ -47,19 +47,34 @@ type resourceChange struct {
 	Type            string        `json:"type"`
 	Name            string        `json:"name"`
 	Index           *string       `json:"index,omitempty"`
+	ProviderName    string        `json:"provider_name"`
 	Change          changeValues  `json:"change"`
 	ActionReason    string        `json:"action_reason,omitempty"`
 	ESD             *changeDetail `json:"esd,omitempty"`
 }
 
+// changeValues is what was and what will be. Nothing in it is sensitive: records
+// hold nothing that is.
 type changeValues struct {
 	Actions         []string       `json:"actions"`
 	Before          map[string]any `json:"before"`
 	After           map[string]any `json:"after"`
 	AfterUnknown    map[string]any `json:"after_unknown"`
-	BeforeSensitive map[string]any `json:"before_sensitive"`
-	AfterSensitive  map[string]any `json:"after_sensitive"`
+	BeforeSensitive sensitivity    `json:"before_sensitive"`
+	AfterSensitive  sensitivity    `json:"after_sensitive"`
 	Importing       *importing     `json:"importing,omitempty"`
+}
+
+// sensitivity says that nothing in an object is sensitive, as Terraform does: with
+// an empty object, or with false where there is no object.
+type sensitivity bool
+
+// MarshalJSON implements [json.Marshaler].
+func (exists sensitivity) MarshalJSON() ([]byte, error) {
+	if exists {
+		return []byte("{}"), nil
+	}
+	return []byte("false"), nil
 }
 
 type importing struct {
@@ -68,6 +83,7 @@ type importing struct {
 
 type changeDetail struct {
 	Action plan.Action `json:"action"`
+	Reason string      `json:"reason,omitempty"`
 	Title  string      `json:"title,omitempty"`
 	// Environment is that of a package of Spack.
 	Environment string   `json:"environment,omitempty"`
@@ -106,7 +122,7 @@ func terraformActions(c *plan.Change) []string {
 }
 
 func resourceOf(address, kind string) resourceChange {
-	r := resourceChange{Address: address, Mode: "managed", Type: kind, Name: address}
+	r := resourceChange{Address: address, Mode: "managed", Type: kind, Name: address, ProviderName: "esd"}
 	if a, err := addr.Parse(address); err == nil {
 		r.ModuleAddress, r.Type, r.Name = a.Module, a.Kind, a.Name
 		switch {
@@ -119,27 +135,39 @@ func resourceOf(address, kind string) resourceChange {
 	return r
 }
 
-func resourceChangeOf(c *plan.Change) resourceChange {
+// actionReason is Terraform's word for why, where it has one that means the same.
+func actionReason(c *plan.Change, mode plan.Mode) string {
+	if mode == plan.Apply && (c.Action == plan.Remove || c.Action == plan.Forget) {
+		return "delete_because_no_resource_config"
+	}
+	return ""
+}
+
+func resourceChangeOf(c *plan.Change, mode plan.Mode) resourceChange {
 	r := resourceOf(c.Address, c.Kind)
-	r.PreviousAddress, r.ActionReason = c.From, c.Reason
-	r.Change = changeValues{
-		Actions: terraformActions(c), AfterUnknown: map[string]any{},
-		BeforeSensitive: map[string]any{}, AfterSensitive: map[string]any{},
-	}
+	r.PreviousAddress, r.ActionReason = c.From, actionReason(c, mode)
 	environment, _ := placeOf(c.Kind, c.Address)
-	r.ESD = &changeDetail{c.Action, c.Title, environment, c.Asked, c.Causes, c.Cause, c.NeededBy, c.Drift, c.Key, c.PriorKey}
-	if c.PriorKey != "" && r.Change.Actions[0] != "create" {
-		r.Change.Before = map[string]any{"key": c.PriorKey}
-	}
-	switch c.Action {
-	case plan.Remove, plan.Forget:
+	r.ESD = &changeDetail{c.Action, c.Reason, c.Title, environment, c.Asked, c.Causes, c.Cause, c.NeededBy, c.Drift, c.Key, c.PriorKey}
+	r.Change = changeValues{Actions: terraformActions(c), AfterUnknown: map[string]any{}}
+	switch action := r.Change.Actions[0]; {
+	case c.Action == plan.Remove || c.Action == plan.Forget:
 		r.Change.Before = withKey(c.Attributes, c.PriorKey)
+	case action == "no-op":
+		r.Change.Before = withKey(c.Attributes, c.Key)
+		r.Change.After = r.Change.Before
 	default:
 		r.Change.After = withKey(c.Attributes, c.Key)
+		switch {
+		case action == "update" && c.PriorKey != "":
+			r.Change.Before = withKey(c.Prior, c.PriorKey)
+		case action == "update": // a package that gets to one more cache
+			r.Change.Before = r.Change.After
+		}
 		for _, name := range c.Unknown {
 			r.Change.AfterUnknown[name] = true
 		}
 	}
+	r.Change.BeforeSensitive, r.Change.AfterSensitive = r.Change.Before != nil, r.Change.After != nil
 	if c.Action == plan.Adopt {
 		r.Change.Importing = &importing{c.Key}
 	}
@@ -150,15 +178,15 @@ func resourceChangeOf(c *plan.Change) resourceChange {
 // is instead is known in words only.
 func resourceDriftOf(c *plan.Change) resourceChange {
 	r := resourceOf(c.Address, c.Kind)
-	r.ActionReason = c.Reason
+	r.ESD = &changeDetail{Action: c.Action, Reason: c.Reason, Drift: true, PriorKey: c.PriorKey}
 	r.Change = changeValues{
-		Actions: []string{"update"}, Before: withKey(nil, c.PriorKey), AfterUnknown: map[string]any{},
-		BeforeSensitive: map[string]any{}, AfterSensitive: map[string]any{},
+		Actions: []string{"update"}, Before: withKey(c.Prior, c.PriorKey), AfterUnknown: map[string]any{}, BeforeSensitive: true,
 	}
 	if c.Action == plan.Create || c.Action == plan.Build || c.Action == plan.Forget {
 		r.Change.Actions = []string{"delete"}
 		return r
 	}
+	r.Change.After, r.Change.AfterSensitive = map[string]any{}, true
 	r.Change.AfterUnknown["key"] = true
 	return r
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"strconv"
 	"sync"
 	"time"
 
@@ -80,10 +81,10 @@ func (s *Stream) Plan(p *plan.Plan) {
 	defer s.mu.Unlock()
 	for i := range p.Changes {
 		c := &p.Changes[i]
-		change := streamChangeOf(c)
+		change := streamChangeOf(c, p.Mode)
 		if c.Drift {
 			drift := *change
-			drift.Action = resourceDriftOf(c).Change.Actions[0]
+			drift.Action, drift.Reason = resourceDriftOf(c).Change.Actions[0], ""
 			s.write(message{Type: "resource_drift", Message: c.Address + ": Drift detected: " + c.Reason, Change: &drift})
 		}
 		s.write(message{Type: "planned_change", Message: fmt.Sprintf("%s: Plan to %s", c.Address, c.Action), Change: change})
@@ -93,6 +94,9 @@ func (s *Stream) Plan(p *plan.Plan) {
 		counts = noChanges(p.Mode)
 	}
 	s.write(message{Type: "change_summary", Message: counts, Changes: plannedSummary(p)})
+	if len(p.Outputs) > 0 {
+		s.write(message{Type: "outputs", Message: "Outputs: " + strconv.Itoa(len(p.Outputs)), Outputs: plannedOutputs(p.Outputs)})
+	}
 }
 
 // Diagnostics tells of diagnostics, one a line.
@@ -129,7 +133,7 @@ func (s *Stream) diagnostic(j jsonDiagnostic) {
 func (s *Stream) Outputs(outputs map[string]state.Output) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.write(message{Type: "outputs", Message: "Outputs: " + fmt.Sprint(len(outputs)), Outputs: documentOutputs(outputs)})
+	s.write(message{Type: "outputs", Message: "Outputs: " + strconv.Itoa(len(outputs)), Outputs: documentOutputs(outputs)})
 }
 
 // Stop ends the heartbeat.

@@ -38,13 +38,14 @@ type streamChange struct {
 	Action           string          `json:"action"`
 	Reason           string          `json:"reason,omitempty"`
 	ESDAction        plan.Action     `json:"esd_action"`
+	ESDReason        string          `json:"esd_reason,omitempty"`
 	Causes           []string        `json:"causes,omitempty"`
 }
 
-func streamChangeOf(c *plan.Change) *streamChange {
+func streamChangeOf(c *plan.Change, mode plan.Mode) *streamChange {
 	s := &streamChange{
-		Resource: streamResourceOf(c.Address, c.Kind), Action: streamAction(c), Reason: c.Reason,
-		ESDAction: c.Action, Causes: c.Causes,
+		Resource: streamResourceOf(c.Address, c.Kind), Action: streamAction(c), Reason: actionReason(c, mode),
+		ESDAction: c.Action, ESDReason: c.Reason, Causes: c.Causes,
 	}
 	if c.From != "" {
 		previous := streamResourceOf(c.From, c.Kind)
