@@ -16,7 +16,6 @@ import (
 	"esd/internal/plan"
 	"esd/internal/providers/environment"
 	"esd/internal/state"
-	"esd/internal/state/backend"
 	"esd/internal/view"
 	"esd/internal/workspace"
 )
@@ -168,7 +167,7 @@ func (c *applyCommand) options() (workspace.ApplyOptions, error) {
 	if opts.LockTimeout, err = parseTimeout("--lock-timeout", c.lockTimeout); err != nil {
 		return opts, err
 	}
-	opts.Job, _ = c.io.Getenv("CI_JOB_URL")
+	opts.Job = c.job()
 	if !c.destroy && plan.IsFile(c.path) {
 		if opts.Saved, err = plan.Load(c.path); err != nil {
 			return opts, err
@@ -331,15 +330,6 @@ func (a *app) askYes(question string) (bool, error) {
 		_ = view.Text(a.io.Err, "", a.io.ErrView) // the prompt has no line break
 		return false, context.Canceled
 	}
-}
-
-// waiting tells, once, who holds the lock.
-func (a *app) waiting(e *backend.LockedError) {
-	if a.waited {
-		return
-	}
-	a.waited = true
-	_ = view.Note(a.io.Err, "Waiting for the lock of the state: "+e.Error(), a.io.ErrView)
 }
 
 // report shows how the run has ended and gives the exit code.

@@ -26,8 +26,8 @@ type app struct {
 	drain     chan struct{}        // closed by the first interrupt
 	workspace *workspace.Workspace // the last one that was opened, for snippets
 	chdir     string
-	started   bool // a command was found and its options are right
-	waited    bool // the user knows who holds the lock
+	started   bool   // a command was found and its options are right
+	waited    string // what the user knows of the holder of the lock
 }
 
 // Main runs the command line and returns the exit code.
@@ -96,7 +96,7 @@ var commands = []struct {
 	{groupWork, newPlanCommand}, {groupWork, newApplyCommand}, {groupWork, newFetchCommand}, {groupWork, newPromoteCommand}, {groupWork, newDestroyCommand},
 	{groupLook, newShowCommand}, {groupLook, newDiffCommand}, {groupLook, newOutputCommand}, {groupLook, newWhyCommand}, {groupLook, newGraphCommand}, {groupLook, newDepfileCommand},
 	{groupLook, newLogsCommand}, {groupLook, newConsoleCommand},
-	{groupState, newStateCommand}, {groupState, newForceUnlockCommand}, {groupState, newCacheCommand},
+	{groupState, newStateCommand}, {groupState, newLockInfoCommand}, {groupState, newForceUnlockCommand}, {groupState, newCacheCommand},
 	{groupOther, newDoctorCommand}, {groupOther, newVersionCommand},
 }
 

@@ -36,7 +36,7 @@ func newStateCommand(a *app) *cobra.Command {
 		Long: `The state is an index of what was made, not the truth: caches and registries say
 what exists. So these commands are needed rarely. Those that write take the lock
 and keep the version before as FILE.backup.`,
-	}, newStateList(a), newStateShow(a), newStateMove(a), newStateRemove(a), newStatePull(a), newStatePush(a))
+	}, newStateList(a), newStateShow(a), newStateMove(a), newStateRemove(a), newStatePull(a), newStatePush(a), newStateAccept(a))
 }
 
 // command finishes a command about the state.
@@ -79,9 +79,8 @@ func (c *stateCommand) read(ctx context.Context) (*workspace.Workspace, *state.S
 
 func (c *stateCommand) lockOptions(operation string) (workspace.LockOptions, error) {
 	timeout, err := parseTimeout("--lock-timeout", c.lockTimeout)
-	job, _ := c.io.Getenv("CI_JOB_URL")
 	return workspace.LockOptions{
-		Operation: operation, Timeout: timeout, Job: job, Waiting: c.waiting,
+		Operation: operation, Timeout: timeout, Job: c.job(), Waiting: c.waiting,
 		Notice: func(n state.Notice) { c.notices([]state.Notice{n}) },
 	}, err
 }

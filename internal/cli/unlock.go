@@ -2,14 +2,13 @@ package cli
 
 import (
 	"context"
-	"errors"
-	"fmt"
-	"time"
 
 	"github.com/spf13/cobra"
 
+	"esd/internal/state"
 	"esd/internal/state/backend"
 	"esd/internal/view"
+	"esd/internal/workspace"
 )
 
 type unlockCommand struct {
@@ -26,8 +25,10 @@ func newForceUnlockCommand(a *app) *cobra.Command {
 		Long: `Takes the lock away from its holder. If that still runs, it records nothing
 more. The ID stands in the message of the command that found the state locked.
 
-It is needed rarely: a lock of a process that has died on this machine is taken
-over by itself.`,
+Before, it shows what is known of the holder, as esd lock-info does, and asks.
+
+It is needed rarely: a lock of a run that has died is taken over by itself, at
+once where its process was one of this machine, else when its lease is over.`,
 		Example: `  esd force-unlock 9db590f1-b6fe-c5f2-2678-8804f089deba`,
 		Args:    between(1, 1, "ID"),
 		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
@@ -45,31 +46,45 @@ func (c *unlockCommand) run(ctx context.Context, id string) error {
 	if err != nil {
 		return err
 	}
-	holder, err := w.Backend.Holder(ctx)
+	watch := workspace.WatchLock{For: -1, Watching: c.watching}
+	if c.force {
+		watch.For = 0
+	}
+	status, err := w.LockStatus(ctx, watch)
 	if err != nil {
 		return err
 	}
-	if holder == nil {
+	if status.Holder == nil {
 		return backend.ErrNotLocked
 	}
-	if holder.ID != id {
-		return &backend.LockIDError{ID: id, Holder: *holder}
+	if status.Holder.ID != id {
+		return &backend.LockIDError{ID: id, Holder: *status.Holder}
 	}
-	if !c.force {
-		if !c.io.CanAsk {
-			return usageError(errors.New("nobody can be asked here: give --force"))
-		}
-		_ = view.Note(c.io.Err, fmt.Sprintf("%s runs %q since %s.", holder.Who, holder.Operation, holder.Created.UTC().Format(time.RFC3339)), c.io.ErrView)
-		agreed, err := c.askYes("Really take the lock away?")
-		if err != nil {
-			return err
-		}
-		if !agreed {
-			return &codeError{ExitDeclined, errors.New("the lock stays")}
-		}
+	agreed, err := c.agrees(c.force, "Really take the lock away?", "the lock stays", func() error { return c.show(status) })
+	if err != nil || !agreed {
+		return err
 	}
 	if err := w.Backend.ForceUnlock(ctx, id); err != nil {
 		return err
 	}
 	return view.Text(c.io.Out, "The state is not locked any more.", c.io.OutView)
+}
+
+// show shows what is known of the holder, and warns of taking a lock away from
+// one that runs.
+func (c *unlockCommand) show(status workspace.LockStatus) error {
+	if err := view.Lock(c.io.Err, view.LockReport(status), c.io.ErrView); err != nil {
+		return err
+	}
+	h := status.Holder
+	switch l := h.Lease; {
+	case l.Verdict == backend.Alive && (l.Duration > 0 || h.Neighbour()):
+		return view.Notice(c.io.Err, state.Notice{
+			Summary: "The holder shows signs of life",
+			Detail:  "It ends as soon as it notices that its lock is gone; what it does until then is recorded in its journal only.",
+		}, c.io.ErrView)
+	case l.Verdict == backend.Dead:
+		return view.Note(c.io.Err, "The next command that locks would take the lock over by itself.", c.io.ErrView)
+	}
+	return nil
 }
