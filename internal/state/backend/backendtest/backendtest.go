@@ -38,6 +38,12 @@ type Options struct {
 	// TakeOver is the time after which the lock of a killed holder is free. 0
 	// means at once.
 	TakeOver time.Duration
+	// EmptyIsNone: where nothing is kept and where an empty document is kept is
+	// the same to the protocol.
+	EmptyIsNone bool
+	// SerialsGrow: the place keeps versions by serial and shows the highest, so
+	// that even an overwrite has to have a higher one.
+	SerialsGrow bool
 }
 
 // Run runs the suite, each test on a store of its own.
