@@ -3,13 +3,14 @@ package kinds
 
 import (
 	"esd/internal/state/backend"
+	httpstate "esd/internal/state/backend/http"
 	"esd/internal/state/backend/local"
 )
 
 // All returns all kinds, in the order of the manual; the first is the one that
 // is used when nothing is said.
 func All() []backend.Kind {
-	return []backend.Kind{local.Kind()}
+	return []backend.Kind{local.Kind(), httpstate.Kind()}
 }
 
 // Find returns the kind of a name, nil if there is none.
