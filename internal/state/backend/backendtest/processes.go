@@ -228,14 +228,19 @@ func interrupted(t *testing.T, store Store, opts Options) {
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 	defer cancel()
 	last := int64(0)
-	for range 10 {
+	for round := range 10 {
 		lines, kill := start(ctx, t, store, "write")
-		time.AfterFunc(time.Duration(20+rand.IntN(100))*time.Millisecond, kill)
+		// Every other time only once it has written, however long that takes here.
+		killSoon := sync.OnceFunc(func() { time.AfterFunc(time.Duration(20+rand.IntN(100))*time.Millisecond, kill) })
+		if round%2 == 0 {
+			killSoon()
+		}
 		for {
 			line, err := lines.ReadString('\n')
 			if err != nil {
 				break
 			}
+			killSoon()
 			if last, err = strconv.ParseInt(strings.TrimSpace(line), 10, 64); err != nil {
 				t.Fatal(err)
 			}
