@@ -21,6 +21,9 @@ import (
 type place struct {
 	Kind     string                     `json:"kind"`
 	Settings map[string]json.RawMessage `json:"settings,omitempty"`
+	// Hidden tells that a secret setting was given besides, which may say where
+	// the place is.
+	Hidden bool `json:"hidden,omitempty"`
 }
 
 // placeOf is the place of a backend with some settings.
@@ -28,6 +31,9 @@ func placeOf(kind *backend.Kind, settings backend.Settings) (place, error) {
 	p := place{Kind: kind.Name, Settings: map[string]json.RawMessage{}}
 	for _, a := range kind.Attributes {
 		v, said := settings[a.Name]
+		if said && a.Secret {
+			p.Hidden = true
+		}
 		if !said || a.Secret {
 			continue
 		}
@@ -79,8 +85,8 @@ func (p place) open(env backend.Env) (backend.Backend, error) {
 	return kind.Open(settings, env)
 }
 
-// is reports whether two places say the same.
-func (p place) is(q place) bool {
+// says reports whether two places have the same settings.
+func (p place) says(q place) bool {
 	return p.Kind == q.Kind && maps.EqualFunc(p.Settings, q.Settings, func(a, b json.RawMessage) bool { return bytes.Equal(a, b) })
 }
 

@@ -39,6 +39,17 @@ type sighting struct {
 	Serial   int64  `json:"serial"`
 }
 
+// is reports whether this is a place, given with its location if that is known.
+// A place is the same one when its location is; or when it says the same, unless
+// a secret says where it is and leads elsewhere.
+func (s *sighting) is(p place, location string) bool {
+	known := location != "" && s.Location != ""
+	if known && s.Kind == p.Kind && s.Location == location {
+		return true
+	}
+	return s.says(p) && (!known || !p.Hidden && !s.Hidden)
+}
+
 // name is how people are told of the place.
 func (s sighting) name() string {
 	if s.Location != "" {
@@ -83,12 +94,11 @@ func readSeen(path string) (seen, error) {
 	return s, nil
 }
 
-// at finds what was seen at a place; nil for nothing. A place is the same one
-// when its settings are, or when its location is.
+// at finds what was seen at a place; nil for nothing.
 func (s *seen) at(p place, location string) *sighting {
 	for i := range s.Places {
-		if q := &s.Places[i]; q.is(p) || location != "" && q.Kind == p.Kind && q.Location == location {
-			return q
+		if s.Places[i].is(p, location) {
+			return &s.Places[i]
 		}
 	}
 	return nil
@@ -109,7 +119,7 @@ func (s *seen) newest(lineage string) *sighting {
 func (s seen) with(now sighting) seen {
 	places := []sighting{now}
 	for _, q := range s.Places {
-		if !q.is(now.place) && (q.Kind != now.Kind || q.Location != now.Location) && len(places) < maxPlaces {
+		if !q.is(now.place, now.Location) && len(places) < maxPlaces {
 			places = append(places, q)
 		}
 	}
@@ -177,7 +187,7 @@ func (r *remembering) Read(ctx context.Context) (*state.State, backend.Meta, err
 }
 
 func (r *remembering) compare(ctx context.Context, memory seen, st *state.State, meta backend.Meta) error {
-	known := memory.at(r.at, meta.Location)
+	known := memory.at(r.at, r.location(meta.Location))
 	if st == nil {
 		return r.compareNone(ctx, memory, known)
 	}
@@ -234,22 +244,24 @@ func (r *remembering) compareNone(ctx context.Context, memory seen, known *sight
 	}
 }
 
-func (r *remembering) nameOf(location string) string {
-	if location != "" {
-		return location
-	}
-	return locationOf(r.Backend, r.at)
-}
-
-// locationOf names the place of a state that may not be there.
-func locationOf(b backend.Backend, at place) string {
-	switch b := b.(type) {
+// location is the path or URL of the state; otherwise where the backend does not
+// say it before it has read.
+func (r *remembering) location(otherwise string) string {
+	switch b := r.Backend.(type) {
 	case interface{ Location() string }:
 		return b.Location()
 	case interface{ Path() string }:
 		return b.Path()
 	}
-	return at.String()
+	return otherwise
+}
+
+// nameOf names the place for people.
+func (r *remembering) nameOf(location string) string {
+	if location = r.location(location); location != "" {
+		return location
+	}
+	return r.at.String()
 }
 
 // unremembered finds a state in the file where it is kept when nothing is said:
@@ -272,7 +284,7 @@ func (w *Workspace) unremembered(ctx context.Context) *sighting {
 func (r *remembering) remember(location string, h state.Header) {
 	memory, err := readSeen(r.file)
 	if err == nil {
-		err = memory.with(sighting{r.at, location, h.Lineage, h.Serial}).write(r.file)
+		err = memory.with(sighting{r.at, r.location(location), h.Lineage, h.Serial}).write(r.file)
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -331,7 +343,7 @@ func (l *rememberingLock) Overwrite(ctx context.Context, next *state.State) erro
 // remembers that.
 func (r *remembering) accept(location string, st *state.State) error {
 	memory, _ := readSeen(r.file) // one that cannot be read is replaced
-	now := sighting{place: r.at, Location: location}
+	now := sighting{place: r.at, Location: r.location(location)}
 	if st != nil {
 		now.Lineage, now.Serial = st.Lineage, st.Serial
 		memory.Places = slices.DeleteFunc(memory.Places, func(q sighting) bool { return q.Lineage == st.Lineage && q.Serial > st.Serial })
