@@ -41,16 +41,22 @@ func forecastLines(p *plan.Plan, arrow string) []string {
 	case nothing:
 		return []string{forecastTime(p, unknown)}
 	}
-	lines := []string{
-		forecastTime(p, unknown),
-		fmt.Sprintf("download %s, upload %s", amount(f.Download, f.UnknownDownload, steps), amount(f.Upload, f.UnknownUpload, steps)),
-	}
-	for _, line := range []string{forecastMemory(p), criticalPath(p, arrow)} {
+	lines := []string{forecastTime(p, unknown)}
+	for _, line := range []string{forecastBytes(p), forecastMemory(p), criticalPath(p, arrow)} {
 		if line != "" {
 			lines = append(lines, line)
 		}
 	}
 	return lines
+}
+
+// forecastBytes says what crosses the network; empty where nothing does.
+func forecastBytes(p *plan.Plan) string {
+	f, steps := p.Forecast, len(p.Steps)
+	if f.Download+f.Upload == 0 && f.UnknownDownload+f.UnknownUpload == 0 {
+		return ""
+	}
+	return fmt.Sprintf("download %s, upload %s", amount(f.Download, f.UnknownDownload, steps), amount(f.Upload, f.UnknownUpload, steps))
 }
 
 // forecastMemory says how much memory the largest step took before, and of how
@@ -60,10 +66,10 @@ func forecastMemory(p *plan.Plan) string {
 	if f.PeakMemory == 0 {
 		return ""
 	}
-	text := "memory: up to " + Bytes(f.PeakMemory)
+	text := "peak memory " + Bytes(f.PeakMemory)
 	for i := range p.Steps {
 		if s := &p.Steps[i]; s.ID == f.PeakStep {
-			text += ", which " + s.Op + " of " + plainName(s.Kind, s.Address) + " took before"
+			text += " (" + s.Op + " " + plainName(s.Kind, s.Address) + ")"
 			break
 		}
 	}

@@ -1,9 +1,11 @@
 package view
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"esd/internal/plan"
@@ -24,6 +26,8 @@ const (
 	maxCommentAddress = 160
 	maxCommentReason  = 240
 	maxCommentLines   = 20 // warnings, outputs
+	maxCommentCauses  = 10
+	minCaused         = 3 // changes from which on their cause is named apart
 	defaultComment    = 65000
 )
 
@@ -45,31 +49,31 @@ func MarkdownMarker(id string) string {
 // PlanMarkdown writes a plan as a comment for a merge request: the numbers,
 // what changes and why, the forecast. However large the plan is, the comment
 // stays below the limit, keeps the most important lines, and says what it
-// left out.
+// left out. What changes from run to run without a reason in the plan, the
+// forecast, stands at the end, so that the comments of two pushes compare well.
 func PlanMarkdown(w io.Writer, p *plan.Plan, o MarkdownOptions) error {
 	if o.Bytes <= 0 {
 		o.Bytes = defaultComment
 	}
-	if o.ID == "" {
-		o.ID = configName(p.Config.Path)
-	}
+	name := configName(p.Config.Path)
 	c := comment{left: o.Bytes - 1, plan: p, users: usersOf(p)}
-	tail := c.tail()
-	if len(tail) > o.Bytes/4 {
-		tail = ""
+	outputs, tail := c.outputs(), c.tail()
+	for _, part := range []*string{&tail, &outputs} { // room is kept for them, if they are not too long
+		if len(*part) > o.Bytes/4 {
+			*part = ""
+		}
+		c.left -= len(*part)
 	}
-	c.left -= len(tail)
-	c.add(MarkdownMarker(o.ID) + "\n")
-	c.add("### " + markdownTitle(p) + "\n\n")
+	c.add(MarkdownMarker(cmp.Or(o.ID, name)) + "\n")
+	c.add("### " + markdownTitle(p, name) + "\n\n")
+	c.add(markdownCounts(p))
 	for _, note := range planNotes(p) {
 		c.add("> " + escapeMarkdown(shorten(note, maxCommentReason)) + "\n\n")
 	}
 	c.warnings()
-	if !p.Empty() {
-		c.changes()
-		c.outputs()
-	}
-	_, err := io.WriteString(w, c.b.String()+tail)
+	c.causes()
+	c.changes()
+	_, err := io.WriteString(w, c.b.String()+outputs+tail)
 	return err
 }
 
@@ -83,11 +87,49 @@ func configName(path string) string {
 	return strings.TrimSuffix(name, ".hcl")
 }
 
-func markdownTitle(p *plan.Plan) string {
-	if p.Empty() {
-		return noChanges(p.Mode)
+// markdownTitle names what was planned.
+func markdownTitle(p *plan.Plan, name string) string {
+	what := "Plan"
+	switch p.Mode {
+	case plan.Destroy:
+		what = "Plan to destroy"
+	case plan.RefreshOnly:
+		what = "Plan to refresh"
+	case plan.Apply:
 	}
-	return SummaryLine(p.Summary)
+	if name == "" {
+		return what
+	}
+	return what + ": " + escapeMarkdown(shorten(name, maxCommentAddress))
+}
+
+// markdownCounts are the numbers of the summary line; those that ask for
+// attention are bold.
+func markdownCounts(p *plan.Plan) string {
+	if p.Empty() {
+		return noChanges(p.Mode) + "\n\n"
+	}
+	var halves []string
+	for half := range strings.SplitSeq(summaryCounts(p.Summary), "; ") {
+		var counts []string
+		for count := range strings.SplitSeq(half, ", ") {
+			if p.Mode != plan.Destroy || !strings.HasPrefix(count, "0 ") {
+				counts = append(counts, boldCount(count))
+			}
+		}
+		if len(counts) > 0 {
+			halves = append(halves, strings.Join(counts, ", "))
+		}
+	}
+	return strings.Join(halves, "; ") + ".\n\n"
+}
+
+// boldCount makes `3 to build` bold, and leaves `0 to build` and `3 reused`.
+func boldCount(s string) string {
+	if strings.HasPrefix(s, "0 ") || !strings.Contains(s, " to ") {
+		return s
+	}
+	return "**" + s + "**"
 }
 
 // comment is a comment being written within a budget of bytes.
@@ -125,27 +167,59 @@ func (c *comment) tail() string {
 func (c *comment) warnings() {
 	for i, warning := range c.plan.Warnings {
 		if i == maxCommentLines {
-			c.add(fmt.Sprintf("- … and %s more\n", Plural(len(c.plan.Warnings)-i, "warning")))
+			c.add(fmt.Sprintf("> … and %s more\n", Plural(len(c.plan.Warnings)-i, "warning")))
 			break
 		}
-		c.add("- ⚠ " + escapeMarkdown(shorten(warning, maxCommentReason)) + "\n")
+		if i > 0 {
+			c.add(">\n")
+		}
+		c.add("> ⚠ **Warning:** " + escapeMarkdown(shorten(warning, maxCommentReason)) + "\n")
 	}
 	if len(c.plan.Warnings) > 0 {
 		c.add("\n")
 	}
 }
 
-func (c *comment) outputs() {
-	if len(c.plan.Outputs) == 0 || !c.add("**Outputs**\n\n") {
+// causes names the objects at the root of what many others change for.
+func (c *comment) causes() {
+	var list []*plan.Change
+	for i := range c.plan.Changes {
+		list = append(list, &c.plan.Changes[i])
+	}
+	roots := rootCauses(c.plan, list, len(list))
+	roots = slices.DeleteFunc(roots, func(r causeCount) bool { return r.n < minCaused })
+	if len(list) <= maxPackages || len(roots) == 0 {
 		return
 	}
-	v := planView{printer: newPrinter(io.Discard, Options{Unicode: true})}
-	for i, out := range c.plan.Outputs {
-		line := fmt.Sprintf("- %s = %s\n", code(shorten(out.Name, maxCommentAddress)), code(shorten(v.outputChange(out), maxCommentReason)))
-		if i == maxCommentLines || !c.add(line) {
-			c.add(fmt.Sprintf("- … and %s more\n", Number(len(c.plan.Outputs)-i)))
+	c.add("**Causes**\n\n")
+	for i, root := range roots {
+		if i == maxCommentCauses {
+			c.add(fmt.Sprintf("- … and %s more\n", Number(len(roots)-i)))
 			break
 		}
+		reason := ""
+		if change, ok := c.plan.Change(root.address); ok {
+			reason = ", " + escapeMarkdown(shorten(Options{Unicode: true}.reason(&change, c.users), maxCommentReason))
+		}
+		c.add(fmt.Sprintf("- %s%s: %s because of it\n", code(shorten(root.address, maxCommentAddress)), reason, Plural(root.n, "change")))
 	}
 	c.add("\n")
+}
+
+// outputs tells what becomes of the outputs.
+func (c *comment) outputs() string {
+	if len(c.plan.Outputs) == 0 {
+		return ""
+	}
+	var b strings.Builder
+	b.WriteString("**Outputs**\n\n")
+	v := planView{printer: newPrinter(io.Discard, Options{Unicode: true})}
+	for i, out := range c.plan.Outputs {
+		if i == maxCommentLines {
+			fmt.Fprintf(&b, "- … and %s more\n", Number(len(c.plan.Outputs)-i))
+			break
+		}
+		fmt.Fprintf(&b, "- %s = %s\n", code(shorten(out.Name, maxCommentAddress)), code(shorten(v.outputChange(out), maxCommentReason)))
+	}
+	return b.String() + "\n"
 }

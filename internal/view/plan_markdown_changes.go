@@ -1,37 +1,85 @@
 package view
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 
 	"esd/internal/plan"
 )
 
-// changes writes the targets and environments openly and the packages folded,
-// those that are built first.
-func (c *comment) changes() {
+// sections are the parts of a comment that can be long: targets and environments,
+// then packages, those that are built first.
+func (c *comment) sections() []section {
 	groups := groupsOf(c.plan)
-	c.table("Targets", groups.targets, addressOf, len(groups.targets) > 25)
-	c.table("Environments", groups.environments, addressOf, len(groups.environments) > 25)
+	worstFirst(groups.targets)
+	worstFirst(groups.environments)
+	list := []section{
+		{3, func(c *comment) {
+			c.table(counted("Targets", groups.targets), groups.targets, addressOf, len(groups.targets) > maxOpen)
+		}},
+		{2, func(c *comment) {
+			c.table(counted("Environments", groups.environments), groups.environments, addressOf, len(groups.environments) > maxOpen)
+		}},
+	}
 	for _, action := range actionOrder {
 		for _, g := range groups.packages {
-			c.packages(g, action, g.byAction[action])
+			if changes := g.byAction[action]; len(changes) > 0 {
+				list = append(list, c.packages(g, action, changes)...)
+			}
 		}
+	}
+	return list
+}
+
+// Rows of tables that are not folded away, of targets and of packages that are
+// built or go.
+const (
+	maxOpen       = 25
+	maxOpenBuilds = 15
+)
+
+func counted(title string, list []*plan.Change) string {
+	return fmt.Sprintf("%s (%s)", title, Number(len(list)))
+}
+
+// worstFirst puts first what nobody must overlook.
+func worstFirst(list []*plan.Change) {
+	slices.SortStableFunc(list, func(a, b *plan.Change) int { return cmp.Compare(gravity(a), gravity(b)) })
+}
+
+func gravity(c *plan.Change) int {
+	switch c.Action {
+	case plan.Remove:
+		return 0
+	case plan.Create, plan.Update:
+		return 1
+	case plan.Forget:
+		return 2
+	default:
+		return 3
 	}
 }
 
-// packages writes the packages with one action: those that share a reason as a
-// list of names, the others as a table.
-func (c *comment) packages(g *packageGroup, action plan.Action, list []*plan.Change) {
-	title := escapeMarkdown(g.title()) + ": " + string(action)
+// packages are the packages with one action: those that share a reason as a list
+// of names, the others as a table.
+func (c *comment) packages(g *packageGroup, action plan.Action, list []*plan.Change) []section {
+	title := func(n int) string { return fmt.Sprintf("%s: %s to %s", escapeMarkdown(g.title()), Number(n), action) }
 	single, shared := foldReasons(list, maxSingly)
+	open, weight := maxPackages, 1
+	if action == plan.Build || action == plan.Remove {
+		open, weight = maxOpenBuilds, 2
+	}
 	if action == plan.Build {
 		single = ownReasonsFirst(c.plan, single)
 	}
-	c.table(title, single, g.name, len(single) > maxPackages)
+	parts := []section{{weight, func(c *comment) { c.table(title(len(single)), single, g.name, len(single) > open) }}}
 	for _, s := range shared {
-		c.names(g, fmt.Sprintf("%s (%s), %s", title, Number(len(s.list)), escapeMarkdown(shorten(s.text(), maxCommentReason))), s.list)
+		why := escapeMarkdown(shorten(s.text(), maxCommentReason))
+		parts = append(parts, section{1, func(c *comment) { c.names(g, title(len(s.list))+", "+why, s.list) }})
 	}
+	return parts
 }
 
 // tableEnd is room for what closes a table or a list.
@@ -82,12 +130,11 @@ func (c *comment) table(title string, list []*plan.Change, name func(*plan.Chang
 	if len(list) == 0 {
 		return
 	}
-	title = fmt.Sprintf("%s (%s)", title, Number(len(list)))
 	open, end := "**"+title+"**\n\n", "\n"
 	if folded {
 		open, end = "<details><summary>"+title+"</summary>\n\n", "\n</details>\n\n"
 	}
-	open += "| | Object | Why |\n|---|---|---|\n"
+	open += "| Action | Object | Why |\n|:--|:--|:--|\n"
 	if len(open)+2*tableEnd > c.left {
 		c.add(title + ": left out, as this comment would get too long.\n\n")
 		return
@@ -114,5 +161,9 @@ func markdownRow(ch *plan.Change, name string, u users) string {
 	if more := moreCauses(ch); len(more) > 0 && (isTarget(ch) || ch.Kind == environmentKind) {
 		reason += "<br>" + escapeMarkdown(shorten(strings.Join(more, "; "), maxCommentReason))
 	}
-	return fmt.Sprintf("| %s %s | %s | %s |\n", escapeMarkdown(l.unicode), ch.Action, code(shorten(name, maxCommentAddress)), reason)
+	action := escapeMarkdown(l.unicode) + "&nbsp;" + string(ch.Action)
+	if ch.Action == plan.Remove {
+		action = "**" + action + "**"
+	}
+	return fmt.Sprintf("| %s | %s | %s |\n", action, code(shorten(name, maxCommentAddress)), reason)
 }

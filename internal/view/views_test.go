@@ -88,7 +88,7 @@ func TestACommentStaysBelowTheLimitWhateverThePlan(t *testing.T) {
 			if len(got) >= limit || !utf8.Valid(got) {
 				t.Errorf("%s: %d bytes, the limit is %d", name, len(got), limit)
 			}
-			if !bytes.HasPrefix(got, []byte(MarkdownMarker("")+"\n### Plan: ")) {
+			if !bytes.HasPrefix(got, []byte(MarkdownMarker("stack")+"\n### Plan: stack\n\n**")) {
 				t.Errorf("%s: begins with %.80q", name, got)
 			}
 			if open, closed := bytes.Count(got, []byte("<details>")), bytes.Count(got, []byte("</details>")); open != closed {
