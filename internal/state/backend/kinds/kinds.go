@@ -5,12 +5,13 @@ import (
 	"esd/internal/state/backend"
 	httpstate "esd/internal/state/backend/http"
 	"esd/internal/state/backend/local"
+	ocistate "esd/internal/state/backend/oci"
 )
 
 // All returns all kinds, in the order of the manual; the first is the one that
 // is used when nothing is said.
 func All() []backend.Kind {
-	return []backend.Kind{local.Kind(), httpstate.Kind()}
+	return []backend.Kind{local.Kind(), httpstate.Kind(), ocistate.Kind()}
 }
 
 // Find returns the kind of a name, nil if there is none.

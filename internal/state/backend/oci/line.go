@@ -1,0 +1,417 @@
+package oci
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	registry "esd/internal/oci"
+	"esd/internal/state"
+	"esd/internal/state/backend"
+	"esd/internal/state/backend/lease"
+)
+
+// NoticeTakenOver: the lock was that of a run that is dead.
+const NoticeTakenOver = "lock-taken-over"
+
+// NoticeForked: versions were found that do not lead to the present one.
+const NoticeForked = "state-forked"
+
+// tries is how often a place in the line is given up for a new one because the
+// ticket was drawn too early.
+const tries = 5
+
+// Lock implements backend.Backend. It looks before it does anything, so that who
+// waits for a lock that is held only reads.
+func (b *Backend) Lock(ctx context.Context, info backend.LockInfo) (backend.Lock, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, context.Cause(ctx)
+	}
+	info.Path = b.location()
+	if b.unlocked {
+		return b.lockNothing(ctx, info)
+	}
+	info = info.WithLease(b.terms.Duration)
+	if err := b.rest(ctx); err != nil {
+		return nil, err
+	}
+	if err := b.canRemove(ctx); err != nil {
+		return nil, err
+	}
+	started := b.now()
+	l, err := b.look(ctx, "locking")
+	if err != nil {
+		return nil, err
+	}
+	b.restFor(b.now().Sub(started))
+	b.forget(l)
+	if _, err := b.clear(ctx, slices.Concat(l.locks, l.choosing), l); err != nil {
+		return nil, err
+	}
+	for range tries - 1 {
+		h, err := b.takePlace(ctx, info)
+		if !errors.Is(err, errEarly) {
+			return h, err
+		}
+	}
+	return nil, b.unreachable("locking", errEarly, "try again")
+}
+
+// errEarly: others have come and gone since the ticket was drawn.
+var errEarly = errors.New("the ticket was drawn too early")
+
+// rest keeps a client that asks again and again from asking more than a tenth of
+// the time, however slow the answers are: two hundred who wait must not keep the
+// one that has the lock from doing its work.
+func (b *Backend) rest(ctx context.Context) error {
+	b.mu.Lock()
+	d := b.restUntil.Sub(b.now())
+	b.mu.Unlock()
+	if d <= 0 {
+		return nil
+	}
+	return pause(ctx, d)
+}
+
+const longestRest = 3 * time.Second
+
+func (b *Backend) restFor(answer time.Duration) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.restUntil = b.now().Add(min(9*answer, longestRest))
+}
+
+// canRemove finds out before anything is pushed whether it can be removed again.
+func (b *Backend) canRemove(ctx context.Context) error {
+	b.mu.Lock()
+	known := b.removable
+	b.mu.Unlock()
+	if known {
+		return nil
+	}
+	err := b.place.CanRemove(ctx)
+	if errors.Is(err, registry.ErrUnsupported) {
+		return b.noRemoving(err)
+	}
+	if err != nil {
+		return b.failed("locking", err)
+	}
+	b.mu.Lock()
+	b.removable = true
+	b.mu.Unlock()
+	return nil
+}
+
+// clear returns a *backend.LockedError for the first of some marks whose maker is
+// not dead. The dead ones are broken.
+func (b *Backend) clear(ctx context.Context, marks []mark, l *listing) (cleared bool, err error) {
+	var first *backend.LockedError
+	for _, m := range marks {
+		holder, err := b.holder(ctx, m, l)
+		switch {
+		case err != nil:
+			return cleared, b.failed("locking", err)
+		case holder.Lease.Verdict == backend.Dead:
+			if err := b.take(ctx, m, holder); err != nil {
+				return cleared, err
+			}
+			cleared = true
+		case first == nil:
+			first = &backend.LockedError{Location: b.location(), Holder: holder, Looked: b.now()}
+		}
+	}
+	if first != nil {
+		return cleared, first
+	}
+	return cleared, nil
+}
+
+// holder tells who made a mark and what is known of its lease. If only the name of
+// the mark is there (its push was never finished, or it is going away), that is
+// nobody with a name, whose lease runs all the same.
+func (b *Backend) holder(ctx context.Context, m mark, l *listing) (backend.LockInfo, error) {
+	b.mu.Lock()
+	info, known := b.infos[m.tag]
+	watch := b.watches[m.token]
+	if watch == nil {
+		watch = &lease.Watch{Now: b.now}
+		b.watches[m.token] = watch
+	}
+	b.mu.Unlock()
+	if !known {
+		var err error
+		if info, err = b.ask(ctx, m); err != nil {
+			return info, err
+		}
+	}
+	watched := info
+	watched.ID = m.token // the lock ID of a client is the same at each attempt
+	verdict := watch.LookAt(watched, fmt.Sprint(l.beat(m.token)))
+	if verdict == backend.Alive && l.isChoosing(m.token) {
+		verdict = backend.Undecided // who draws a ticket has no lock yet, and may never get it
+	}
+	p, _ := info.Process()
+	info.Lease = backend.Lease{Duration: time.Duration(p.Lease * float64(time.Second)), Verdict: verdict, Silent: watch.Silence()}
+	return info, nil
+}
+
+// ask reads what a mark says.
+func (b *Backend) ask(ctx context.Context, m mark) (backend.LockInfo, error) {
+	_, manifest, err := b.place.Manifest(ctx, m.tag)
+	if errors.Is(err, registry.ErrNotFound) {
+		return backend.LockInfo{}.WithLease(b.terms.Duration), nil
+	}
+	if err != nil {
+		return backend.LockInfo{}, err
+	}
+	info, err := infoOf(manifest)
+	if err != nil {
+		return info, b.untrusted(fmt.Sprintf("the tag %s is no lock of esd: %v", m.tag, err))
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.infos[m.tag] = info
+	return info, nil
+}
+
+// forget drops what is known of those that are gone.
+func (b *Backend) forget(l *listing) {
+	there := map[string]bool{}
+	for _, m := range slices.Concat(l.locks, l.choosing) {
+		there[m.token], there[m.tag] = true, true
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for token := range b.watches {
+		if !there[token] {
+			delete(b.watches, token)
+		}
+	}
+	for tag := range b.infos {
+		if !there[tag] {
+			delete(b.infos, tag)
+		}
+	}
+}
+
+// take takes a lock away from a dead holder, for whoever is next.
+func (b *Backend) take(ctx context.Context, m mark, holder backend.LockInfo) error {
+	if err := b.breakMark(ctx, m); err != nil {
+		return err
+	}
+	who := holder.Who
+	if holder.ID == "" {
+		return nil // nobody that could be named
+	}
+	how := "whose process is gone"
+	if !holder.Neighbour() {
+		how = fmt.Sprintf("which was silent for %s", holder.Lease.Silent.Round(time.Second))
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.told = append(b.told, state.Notice{
+		Kind:    NoticeTakenOver,
+		Summary: fmt.Sprintf("Took over the lock of %s, %s", who, how),
+		Detail: fmt.Sprintf("It had run %q since %s (lock ID %s) and ended without giving the lock back.",
+			holder.Operation, holder.Created.UTC().Format(time.RFC3339), holder.ID),
+	})
+	return nil
+}
+
+// breakMark makes a lock, or a place of one that draws a ticket, void. It is the
+// mark of this that counts: it stays, so that neither the holder nor anything of
+// it that arrives late can be taken for alive, and its ticket is not given again.
+func (b *Backend) breakMark(ctx context.Context, m mark) error {
+	o, err := newMark(brokenTag(b.name, m.number, m.token), backend.LockInfo{ID: m.token})
+	if err == nil {
+		err = b.place.Push(ctx, o)
+	}
+	if err != nil {
+		return b.failed("locking", err)
+	}
+	b.removeTag(ctx, m.tag) // else somebody else does, see prune
+	return nil
+}
+
+// removeTag removes a tag of somebody else, if it can.
+func (b *Backend) removeTag(ctx context.Context, tag string) {
+	if desc, _, err := b.place.Manifest(ctx, tag); err == nil {
+		_ = b.place.Remove(ctx, tag, desc)
+	}
+}
+
+// attempt is a place in the line.
+type attempt struct {
+	b     *Backend
+	token string
+	info  backend.LockInfo
+	// What was pushed and not removed again.
+	choosing, lock *object
+	ticket         int64
+}
+
+// takePlace draws a ticket, and returns the lock if nobody is before it. It leaves
+// the line otherwise: a *backend.LockedError.
+func (b *Backend) takePlace(ctx context.Context, info backend.LockInfo) (backend.Lock, error) {
+	a := &attempt{b: b, token: newToken(), info: info}
+	l, err := a.queue(ctx)
+	if err != nil {
+		a.leave(ctx)
+		return nil, err
+	}
+	h := &held{b: b, token: a.token, ticket: a.ticket, info: info, lock: *a.lock}
+	b.mu.Lock()
+	h.notices, b.told = b.told, nil
+	b.mu.Unlock()
+	if strays := l.chain().strays; len(strays) > 0 {
+		h.notices = append(h.notices, b.forked(l.chain()))
+	}
+	h.keeper = lease.Keep(b.terms, h.renew)
+	return h, nil
+}
+
+// queue follows the bakery algorithm up to the moment at which the lock is held.
+func (a *attempt) queue(ctx context.Context) (*listing, error) {
+	choosing, err := a.push(ctx, choosingTag(a.b.name, a.token))
+	a.choosing = choosing
+	if err != nil {
+		return nil, err
+	}
+	l, err := a.b.look(ctx, "locking")
+	if err != nil {
+		return nil, err
+	}
+	if !l.isChoosing(a.token) {
+		return nil, a.b.stale(choosing.tag)
+	}
+	if a.ticket = l.top() + 1; a.ticket >= maxNumber {
+		return nil, a.b.untrusted("its tags are numbered to the end of the numbers")
+	}
+	if a.lock, err = a.push(ctx, lockTag(a.b.name, a.ticket, a.token)); err != nil {
+		return nil, err
+	}
+	if l, err = a.b.look(ctx, "locking"); err != nil {
+		return nil, err
+	}
+	if !l.lock(a.token) {
+		return nil, a.b.stale(a.lock.tag)
+	}
+	if !l.isChoosing(a.token) {
+		return nil, errEarly // somebody took us for dead: the ticket may be anybody's
+	}
+	if err := a.chosen(ctx); err != nil {
+		return nil, err
+	}
+	a.choosing = nil
+	return a.wait(ctx, l)
+}
+
+// push pushes a mark. It is returned even if that failed: it may have arrived.
+func (a *attempt) push(ctx context.Context, tag string) (*object, error) {
+	o, err := newMark(tag, a.info)
+	if err != nil {
+		return nil, err
+	}
+	return &o, a.b.failed("locking", a.b.place.Push(ctx, o))
+}
+
+// stale says that a list of tags does not show what it must.
+func (b *Backend) stale(tag string) error {
+	return &backend.UntrustedError{Location: b.location(),
+		Problem: fmt.Sprintf("the registry has confirmed the push of %s, but its list of tags does not show it", tag),
+		Fix: "a lock cannot be kept where lists are out of date: if a cache stands before the registry, let it pass them on; " +
+			"or say `lock = false` in the state block, or keep the state elsewhere"}
+}
+
+// chosen ends the drawing of the ticket.
+func (a *attempt) chosen(ctx context.Context) error {
+	err := a.b.place.Remove(ctx, a.choosing.tag, a.choosing.desc)
+	if errors.Is(err, registry.ErrUnsupported) || errors.Is(err, registry.ErrUnauthorized) {
+		return a.b.noRemoving(err)
+	}
+	return a.b.failed("locking", err)
+}
+
+// patience is how long those are waited for who draw a ticket.
+const patience = 2 * time.Second
+
+// wait looks until nobody can be before us any more: first is the list after our
+// own ticket was there. Who was choosing then may have a lower one, and nobody who
+// began later can. Lists are no snapshots: that somebody has chosen shows in one,
+// and the ticket surely in the next only; that somebody is gone in one, and what it
+// wrote surely in the next.
+func (a *attempt) wait(ctx context.Context, first *listing) (*listing, error) {
+	calm, need := 0, 2
+	deadline := a.b.now().Add(patience)
+	for l, try := first, 0; ; try++ {
+		if err := a.stillThere(l); err != nil {
+			return nil, err
+		}
+		cleared, err := a.b.clear(ctx, a.ahead(l, first), l)
+		lingers := try > 0 && l.isChoosing(a.token)
+		late := a.b.now().After(deadline)
+		switch {
+		case err != nil && (late || len(a.smaller(l)) > 0 || !errors.As(err, new(*backend.LockedError))):
+			return nil, err
+		case lingers && late:
+			return nil, a.b.noRemoving(errors.New("a tag whose removal it confirmed is still in its list"))
+		case err == nil && !cleared && !lingers:
+			if calm++; calm == need {
+				return l, nil
+			}
+		default:
+			calm, need = 0, 3
+			if err := pause(ctx, firstPause<<min(try, 3)); err != nil {
+				return nil, err
+			}
+		}
+		if l, err = a.b.look(ctx, "locking"); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// stillThere checks that our ticket is there and good.
+func (a *attempt) stillThere(l *listing) error {
+	if !l.lock(a.token) || a.ticket <= l.spent() {
+		return errEarly
+	}
+	return nil
+}
+
+func (a *attempt) smaller(l *listing) []mark {
+	own := mark{token: a.token, number: a.ticket}
+	return slices.DeleteFunc(slices.Clone(l.locks), func(m mark) bool { return !m.before(own) })
+}
+
+// ahead are those who are before us, and then those who may come to be, because
+// they were drawing a ticket when ours was there.
+func (a *attempt) ahead(l, first *listing) []mark {
+	marks := a.smaller(l)
+	for _, m := range l.choosing {
+		if m.token != a.token && first.isChoosing(m.token) {
+			marks = append(marks, m)
+		}
+	}
+	return marks
+}
+
+// leaveTimeout is how long a client that ends may take to clean up behind itself.
+const leaveTimeout = 10 * time.Second
+
+// leave removes what was pushed, even when the run has been cancelled. What cannot
+// be removed is broken by others after the lease.
+func (a *attempt) leave(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), leaveTimeout)
+	defer cancel()
+	var wg sync.WaitGroup
+	for _, o := range []*object{a.lock, a.choosing} {
+		if o != nil {
+			wg.Go(func() { _ = a.b.place.Remove(ctx, o.tag, o.desc) })
+		}
+	}
+	wg.Wait()
+}
