@@ -48,6 +48,9 @@ func attributes() []backend.Attribute {
 	address.Required = true
 	headers := attribute("headers", cty.Map(cty.String), "Headers that are sent with each request, such as `PRIVATE-TOKEN`. Only to the hosts of the addresses.")
 	headers.Variables = nil
+	leaseAddress := text("lease_address", "The URL of the document by which a run shows that it is alive. Default: the address with `-lease` behind its name. `none` leaves it out: "+
+		"the lock of a run that has died then stays until `esd force-unlock`.")
+	leaseAddress.Variables = leaseAddress.Variables[:1] // Terraform has no leases
 	return []backend.Attribute{
 		address,
 		text("update_method", "The method by which a state is written. Default: `POST`."),
@@ -65,8 +68,7 @@ func attributes() []backend.Attribute {
 		attribute("retry_max", cty.Number, "How often a request is repeated that failed for the moment. Default: 2."),
 		attribute("retry_wait_min", cty.Number, "The shortest time between two attempts, in seconds. Default: 1."),
 		attribute("retry_wait_max", cty.Number, "The longest, in seconds. Default: 30."),
-		text("lease_address", "The URL of the document by which a run shows that it is alive. Default: the address with `-lease` behind its name. `none` leaves it out: "+
-			"the lock of a run that has died then stays until `esd force-unlock`."),
+		leaseAddress,
 		lease.Attribute(DefaultLease),
 	}
 }
