@@ -38,13 +38,15 @@ func (inv *Inventory) Only(wanted func(address string) bool) {
 
 // align reduces inventories of different kinds to what both can have.
 func align(from, to *Inventory) (*Inventory, *Inventory, error) {
-	switch {
-	case from.Kind == to.Kind:
+	if from.Kind == to.Kind {
 		return from, to, nil
+	}
+	from, to = withoutActions(from), withoutActions(to)
+	switch {
 	case from.Kind == Image:
-		to = asImage(to, from)
+		to, from = asImage(to, from)
 	case to.Kind == Image:
-		from = asImage(from, to)
+		from, to = asImage(from, to)
 	}
 	a, b := *from, *to
 	a.Groups, b.Groups = common(from, to), common(to, from)
@@ -52,6 +54,34 @@ func align(from, to *Inventory) (*Inventory, *Inventory, error) {
 		return nil, nil, &NothingError{Side{Kind: from.Kind, Name: from.Name}, Side{Kind: to.Kind, Name: to.Name}}
 	}
 	return &a, &b, nil
+}
+
+// withoutActions leaves out what a plan does: nothing else can say that.
+func withoutActions(inv *Inventory) *Inventory {
+	if inv.Kind != Plan {
+		return inv
+	}
+	out := *inv
+	out.Groups = nil
+	idle := map[*Package]*Package{}
+	each := func(list []*Package) []*Package {
+		fresh := make([]*Package, len(list))
+		for i, p := range list {
+			if idle[p] == nil {
+				q := *p
+				q.Action = ""
+				idle[p] = &q
+			}
+			fresh[i] = idle[p]
+		}
+		return fresh
+	}
+	for _, g := range inv.Groups {
+		h := *g
+		h.Packages, h.Contains = each(g.Packages), each(g.Contains)
+		out.Groups = append(out.Groups, &h)
+	}
+	return &out
 }
 
 // common are the groups of an inventory that another one could have, without
@@ -85,32 +115,30 @@ func namedAlike(list, other []*Package) []*Package {
 }
 
 // asImage reduces an inventory to what would be in an image: the packages of
-// the target that is published there, or else all that is needed to run.
-func asImage(inv, image *Inventory) *Inventory {
-	out := &Inventory{Kind: inv.Kind, Name: inv.Name, Detail: inv.Detail, Partial: inv.Partial, Notes: slices.Clone(inv.Notes)}
+// the target that is published there, or else all that is needed to run. It
+// gives what of the image is compared with that, too.
+func asImage(inv, image *Inventory) (reduced, counterpart *Inventory) {
+	out, other := *inv, *image
 	g := &Group{Kind: Target, RunOnly: true}
 	if t := targetOf(inv, image); t != nil {
 		g.Address, g.Packages, g.Facts = t.Address, t.Contains, baseOnly(t.Facts)
 	} else {
 		g.Packages, g.Address = running(inv)
 	}
-	if len(g.Packages) == 0 {
-		return out
+	out.Partial = false // it says all of a target that it mentions
+	if out.Groups = nil; len(g.Packages) > 0 {
+		out.Groups = []*Group{g}
 	}
-	for _, theirs := range image.Groups {
-		if theirs.Kind != Target {
-			continue
-		}
+	out.Notes = append(slices.Clone(inv.Notes), "An image has only what is needed to run: of the other side, what is needed only to build was left out.")
+	other.Groups = nil
+	for _, theirs := range ofKind(image.Groups, Target) {
 		kept := *theirs
-		kept.Facts = baseOnly(theirs.Facts)
-		if len(baseOnly(g.Facts)) == 0 {
-			kept.Facts = nil
+		if kept.Facts = nil; len(g.Facts) > 0 {
+			kept.Facts = baseOnly(theirs.Facts)
 		}
-		image.Groups = []*Group{&kept}
+		other.Groups = append(other.Groups, &kept)
 	}
-	out.Groups = []*Group{g}
-	out.Notes = append(out.Notes, "An image has only what is needed to run: of the other side, what is needed only to build was left out.")
-	return out
+	return &out, &other
 }
 
 // BaseFact is the kind of the fact that names the base of an image.

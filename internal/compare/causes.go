@@ -2,6 +2,7 @@ package compare
 
 import (
 	"cmp"
+	"math/bits"
 	"slices"
 	"strings"
 )
@@ -21,13 +22,14 @@ type causes struct {
 	index   map[*Package]int     // of causes
 	list    []*Package
 	reached map[*Package][]uint64 // a bit for each cause
+	entered map[*Package]bool
 }
 
 // explain groups rebuilt packages by the change that is the cause of most.
 func explain(m matched, rebuilt []pair, to []*Package, changes map[*Package]*Change) []Rebuilt {
 	c := &causes{
 		rebuilt: rebuilt, id: m.id, byID: make(map[string]*Package, len(to)), changes: changes,
-		isOther: make(map[*Package]bool, len(rebuilt)), index: map[*Package]int{}, reached: make(map[*Package][]uint64, len(rebuilt)),
+		isOther: make(map[*Package]bool, len(rebuilt)), index: map[*Package]int{}, reached: make(map[*Package][]uint64, len(rebuilt)), entered: make(map[*Package]bool, len(rebuilt)),
 	}
 	for _, p := range to {
 		c.byID[m.id(p.ID)] = p
@@ -82,17 +84,16 @@ func (c *causes) below(p *Package, visit func(*Package)) {
 // dependencies may be long.
 func (c *causes) reach(p *Package) []uint64 {
 	stack := []*Package{p}
-	entered := map[*Package]bool{}
 	for len(stack) > 0 {
 		top := stack[len(stack)-1]
 		if c.reached[top] != nil {
 			stack = stack[:len(stack)-1]
 			continue
 		}
-		if !entered[top] {
-			entered[top] = true
+		if !c.entered[top] {
+			c.entered[top] = true
 			c.below(top, func(d *Package) {
-				if c.reached[d] == nil && !entered[d] {
+				if c.reached[d] == nil && !c.entered[d] {
 					stack = append(stack, d)
 				}
 			})
@@ -107,8 +108,8 @@ func (c *causes) reach(p *Package) []uint64 {
 func (c *causes) union(p *Package) []uint64 {
 	set := make([]uint64, (len(c.list)+63)/64)
 	c.below(p, func(d *Package) {
-		for w, bits := range c.reached[d] {
-			set[w] |= bits
+		for w, word := range c.reached[d] {
+			set[w] |= word
 		}
 		if i, ok := c.index[d]; ok {
 			set[i/64] |= 1 << (i % 64)
@@ -121,9 +122,9 @@ func (c *causes) union(p *Package) []uint64 {
 func (c *causes) group() []Rebuilt {
 	reach := make([]int, len(c.list))
 	each := func(set []uint64, visit func(i int)) {
-		for i := range c.list {
-			if set[i/64]&(1<<(i%64)) != 0 {
-				visit(i)
+		for w, word := range set {
+			for ; word != 0; word &= word - 1 {
+				visit(w*64 + bits.TrailingZeros64(word))
 			}
 		}
 	}

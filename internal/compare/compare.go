@@ -65,6 +65,8 @@ type Group struct {
 	RunOnly bool
 	// SpecsKnown tells that Specs are all that is asked for.
 	SpecsKnown bool
+	// Unknown tells that it has packages and nobody knows which.
+	Unknown bool
 	// Contains are the packages of other groups that a target is made of, and
 	// Places where it is published.
 	Contains []*Package
@@ -80,6 +82,9 @@ type Fact struct {
 	Value string
 	// ID tells contents apart, such as a digest; empty where Value does.
 	ID string
+	// Hidden tells that ID is not to be shown: from the digest of a short value
+	// the value can be guessed.
+	Hidden bool
 }
 
 // Package is one concrete package of a group.

@@ -108,14 +108,22 @@ func diffGroup(from, to *Group) *GroupDifference {
 	}
 	g.From, g.To = from.Address, to.Address
 	g.Facts = diffFacts(from.Facts, to.Facts)
+	if from.Spack != "" && to.Spack != "" && from.Spack != to.Spack {
+		g.Facts = append(g.Facts, FactChange{SpackFact, "", &Fact{Kind: SpackFact, Value: from.Spack}, &Fact{Kind: SpackFact, Value: to.Spack}})
+	}
 	if from.SpecsKnown && to.SpecsKnown {
 		g.SpecsAdded, g.SpecsRemoved = onlyIn(to.Specs, from.Specs), onlyIn(from.Specs, to.Specs)
 	}
-	g.packages(from, to)
+	if !from.Unknown && !to.Unknown {
+		g.packages(from, to)
+	}
 	g.Summary.Specs = len(g.SpecsAdded) + len(g.SpecsRemoved)
 	g.Summary.Facts = len(g.Facts)
 	return g
 }
+
+// SpackFact is the kind of the fact that tells which Spack concretized a group.
+const SpackFact = "Spack"
 
 // onlyIn lists what only the first of two lists has.
 func onlyIn(list, other []string) []string {

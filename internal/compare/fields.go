@@ -17,16 +17,21 @@ func fieldsOf(from, to *Package) []Field {
 	if a == nil || b == nil {
 		return f
 	}
+	same := a.Generation == b.Generation
 	f.parameters(a.Parameters, b.Parameters)
-	f.value(CompilerField, "", a.Compiler, b.Compiler)
+	if same || a.Compiler != "" && b.Compiler != "" {
+		f.value(CompilerField, "", a.Compiler, b.Compiler)
+	}
 	f.value(TargetField, "", a.Target, b.Target)
 	f.value(OSField, "", a.OS, b.OS)
 	f.value(PlatformField, "", a.Platform, b.Platform)
-	f.needs(from.Needs, to.Needs, a.Generation == b.Generation)
+	f.needs(from.Needs, to.Needs, same)
 	f.value(ExternalField, "", a.External, b.External)
 	f.value(NamespaceField, "", a.Namespace, b.Namespace)
-	f.changed(PatchesField, a.Patches, b.Patches)
-	f.changed(RecipeField, a.Recipe, b.Recipe)
+	if from.Version == to.Version { // else nobody expects others
+		f.changed(PatchesField, a.Patches, b.Patches)
+		f.changed(RecipeField, a.Recipe, b.Recipe)
+	}
 	f.inputs(a.Inputs, b.Inputs)
 	return f
 }
@@ -110,8 +115,17 @@ func needsByName(edges []spack.Edge) []need {
 
 // needs compares dependencies by name. One that takes the place of another, as
 // one implementation of MPI does that of another, is one change.
-func (f *fields) needs(from, to []spack.Edge, uses bool) {
+//
+// Specs of different generations write compilers in different ways, so these
+// and what comes with them are left out then.
+func (f *fields) needs(from, to []spack.Edge, same bool) {
+	if slices.EqualFunc(from, to, sameUse) {
+		return
+	}
 	a, b := needsByName(from), needsByName(to)
+	if !same {
+		a, b = slices.DeleteFunc(a, ofCompiler), slices.DeleteFunc(b, ofCompiler)
+	}
 	var gone, fresh []need
 	for i, j := 0, 0; i < len(a) || j < len(b); {
 		switch {
@@ -122,7 +136,7 @@ func (f *fields) needs(from, to []spack.Edge, uses bool) {
 			fresh = append(fresh, b[j])
 			j++
 		default:
-			if uses {
+			if same {
 				f.value(UseField, a[i].name, a[i].use, b[j].use)
 			}
 			i++
@@ -143,11 +157,29 @@ func (f *fields) needs(from, to []spack.Edge, uses bool) {
 	}
 }
 
+func sameUse(a, b spack.Edge) bool {
+	return a.Name == b.Name && a.Types == b.Types && slices.Equal(a.Virtuals, b.Virtuals)
+}
+
+// ofCompiler reports whether a dependency is a compiler or comes with one.
+func ofCompiler(n need) bool {
+	switch n.name {
+	case "compiler-wrapper", "gcc-runtime", "glibc", "musl":
+		return true
+	}
+	return slices.ContainsFunc(strings.Split(n.virtuals, ","), isLanguage)
+}
+
+// isLanguage tells what compilers provide (Spack's virtual packages).
+func isLanguage(virtual string) bool {
+	return virtual == "c" || virtual == "cxx" || virtual == "fortran"
+}
+
 // shared is the first virtual package that both provide. Compilers are told as
 // such.
 func shared(a, b string) string {
 	for v := range strings.SplitSeq(a, ",") {
-		if v != "" && v != "c" && v != "cxx" && v != "fortran" && slices.Contains(strings.Split(b, ","), v) {
+		if v != "" && !isLanguage(v) && slices.Contains(strings.Split(b, ","), v) {
 			return v
 		}
 	}

@@ -52,6 +52,16 @@ func hasShort(list []*Package) bool {
 
 // unchanged takes out those that both sides have.
 func (m *matched) unchanged(from, to []*Package) (a, b []*Package) {
+	if len(from) == 1 && len(to) == 1 { // nearly always
+		if p, q := from[0], to[0]; q.ID == "" || m.id(p.ID) != m.id(q.ID) {
+			return from, to
+		} else if p.Action != q.Action {
+			m.add(p, q)
+		} else {
+			m.same++
+		}
+		return nil, nil
+	}
 	have := make(map[string][]*Package, len(from))
 	for _, p := range from {
 		have[m.id(p.ID)] = append(have[m.id(p.ID)], p)
@@ -89,7 +99,13 @@ func comparePackages(a, b *Package) int {
 	case b.Asked && !a.Asked:
 		return 1
 	}
-	return cmp.Or(strings.Compare(a.Name, b.Name), spack.CompareVersions(a.Version, b.Version), strings.Compare(a.ID, b.ID))
+	if c := strings.Compare(a.Name, b.Name); c != 0 {
+		return c
+	}
+	if a.Version != b.Version {
+		return cmp.Or(spack.CompareVersions(a.Version, b.Version), strings.Compare(a.Version, b.Version))
+	}
+	return strings.Compare(a.ID, b.ID)
 }
 
 // maxPairs bounds the work of comparing each of several packages of one name
@@ -98,6 +114,10 @@ const maxPairs = 1024
 
 // pairUp pairs packages of one name.
 func (m *matched) pairUp(from, to []*Package) {
+	if len(from) == 1 && len(to) == 1 {
+		m.add(from[0], to[0])
+		return
+	}
 	if len(from)*len(to) > maxPairs {
 		from, to = m.pairBy(from, to, likeness)
 		from, to = m.pairBy(from, to, func(p *Package) string { return p.Version })

@@ -116,6 +116,8 @@ func groupTitle(g *compare.GroupDifference) string {
 		return "Work"
 	case g.Kind == compare.BaseSystem:
 		return "Packages of the base"
+	case g.Kind == compare.Target && address == "":
+		return "Image"
 	case address == "":
 		return "Packages"
 	case g.Kind == compare.Environment:
@@ -158,7 +160,7 @@ func (o Options) factParts(f compare.FactChange) (name, text string) {
 		switch {
 		case f.Value != "":
 			return f.Value
-		case f.ID != "":
+		case f.ID != "" && !f.Hidden:
 			return shortContent(f.ID)
 		}
 		return "none"
@@ -173,7 +175,18 @@ func (o Options) factParts(f compare.FactChange) (name, text string) {
 	case f.From.Value == f.To.Value && !strings.Contains(f.To.ID, ":"):
 		return name, "changed" // a digest of settings says nothing
 	}
-	return name, value(f.From) + o.arrow() + value(f.To)
+	return name, o.change(value(f.From), value(f.To), f.Kind == compare.BaseFact)
+}
+
+// change tells what something was and is. Of a distribution, the name is told
+// once.
+func (o Options) change(from, to string, named bool) string {
+	if name, release, ok := strings.Cut(from, " "); ok && named {
+		if rest, same := strings.CutPrefix(to, name+" "); same {
+			return name + " " + release + o.arrow() + rest
+		}
+	}
+	return from + o.arrow() + to
 }
 
 // shortContent is a digest as people read it.
@@ -194,10 +207,17 @@ func (v diffView) changed(list []compare.Change) {
 		width = max(width, displayWidth(v.clean(c.To.Name)))
 	}
 	width = min(width, maxAddress)
+	asked := 0
+	for asked < len(list) && list[asked].Asked() {
+		asked++
+	}
 	for i, c := range list {
 		if i == maxDiffRows {
 			v.more(plan.Update, len(list)-i)
 			return
+		}
+		if i == asked && asked > 0 {
+			v.line("  ", v.paint(dim, "below what was asked for:"))
 		}
 		v.wrapped("  "+v.sign(plan.Update)+" "+pad(v.clean(c.To.Name), width)+"  ", v.fieldTexts(c.Fields))
 	}

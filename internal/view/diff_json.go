@@ -108,6 +108,9 @@ func valueJSONOf(f *compare.Fact) *valueJSON {
 	if f == nil {
 		return nil
 	}
+	if f.Hidden {
+		return &valueJSON{Value: f.Value}
+	}
 	return &valueJSON{f.Value, f.ID}
 }
 

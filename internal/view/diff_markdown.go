@@ -49,13 +49,7 @@ func DifferenceMarkdown(w io.Writer, d *compare.Difference, o MarkdownOptions) e
 			groups = append(groups, g)
 		}
 	}
-	whole := c.left
-	for i, g := range groups {
-		// Each group may take what those before it have left of their shares.
-		c.left = whole * (i + 1) / len(groups)
-		c.left -= c.used
-		c.group(g)
-	}
+	c.groups(groups)
 	_, err := io.WriteString(w, c.b.String())
 	return err
 }
@@ -68,18 +62,27 @@ func sideMarkdown(s compare.Side) string {
 	return text
 }
 
-// diffComment is a comment on a difference. Used is what groups took so far.
-type diffComment struct {
-	comment
-	used int
-}
+// diffComment is a comment on a difference.
+type diffComment struct{ comment }
 
-func (c *diffComment) add(s string) bool {
-	ok := c.comment.add(s)
-	if ok {
-		c.used += len(s)
+// minShare is how many bytes a group gets at least, as long as there are any.
+const minShare = 3000
+
+// groups writes groups. Each may take what those before it have left of their
+// shares.
+func (c *diffComment) groups(list []*compare.GroupDifference) {
+	rest := c.left - tableEnd
+	for i, g := range list {
+		if rest < minShare/2 {
+			c.left = rest + tableEnd
+			c.add(fmt.Sprintf("… and %s more environments and targets, left out, as this comment would get too long\n", Number(len(list)-i)))
+			return
+		}
+		c.left = min(rest, max(rest/(len(list)-i), minShare))
+		before := c.b.Len()
+		c.group(g)
+		rest -= c.b.Len() - before
 	}
-	return ok
 }
 
 // diffRow is a row of a table: what happened to what, and how.

@@ -8,7 +8,6 @@ import (
 	"io/fs"
 	"os"
 	"os/exec"
-	"path"
 	"strings"
 )
 
@@ -46,19 +45,8 @@ func revision(ctx context.Context, written string) (source, error) {
 	if errors.Is(err, fs.ErrNotExist) {
 		return source{}, fmt.Errorf("%s: git has no such file at that revision; paths are relative to the root of the repository, or begin with ./", written)
 	}
-	return source{data: data, name: name, beside: func(file string) ([]byte, error) { return blob(joinKeepingDot(path.Dir(name), file)) }}, err
-}
-
-// joinKeepingDot joins paths. That a path begins with ./ has a meaning to git.
-func joinKeepingDot(dir, file string) string {
-	joined := path.Join(dir, file)
-	if dir == "." && !strings.HasPrefix(joined, ".") {
-		return joined
-	}
-	if strings.HasPrefix(dir, "./") && !strings.HasPrefix(joined, ".") {
-		return "./" + joined
-	}
-	return joined
+	dir := name[:strings.LastIndexByte(name, '/')+1] // as it is: that it begins with ./ has a meaning to git
+	return source{data: data, name: name, beside: func(file string) ([]byte, error) { return blob(dir + file) }}, err
 }
 
 // errIsTree tells that a path names a directory.

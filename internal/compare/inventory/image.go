@@ -216,10 +216,10 @@ func (i *Image) settings() []compare.Fact {
 	value("workdir", c.Config.WorkingDir)
 	for _, v := range c.Config.Env {
 		name, text, _ := strings.Cut(v, "=")
-		facts = append(facts, compare.Fact{Kind: "env", Name: name, ID: "sha256:" + digest([]byte(i.withoutHashes(text)))})
+		facts = append(facts, compare.Fact{Kind: "env", Name: name, ID: digest([]byte(i.withoutHashes(text))), Hidden: true})
 	}
 	for _, name := range slices.Sorted(maps.Keys(c.Config.Labels)) {
-		f := compare.Fact{Kind: "label", Name: name, ID: "sha256:" + digest([]byte(c.Config.Labels[name]))}
+		f := compare.Fact{Kind: "label", Name: name, ID: digest([]byte(c.Config.Labels[name])), Hidden: true}
 		if strings.HasPrefix(name, "org.opencontainers.image.") {
 			f = compare.Fact{Kind: "label", Name: name, Value: c.Config.Labels[name]}
 		}

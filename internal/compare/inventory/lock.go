@@ -68,12 +68,16 @@ func lockedEnvironment(address string, e lockfile.Environment, read ReadFile) (g
 	file := path.Join("locks", SpackLockName(a))
 	data, err := read(file)
 	switch {
-	case errors.Is(err, fs.ErrNotExist) && a.Module != "":
-		return g, fmt.Sprintf("the packages of %s are not compared: it stands in a module, whose directory a lock file does not name", address), nil
 	case errors.Is(err, fs.ErrNotExist):
-		return g, fmt.Sprintf("the packages of %s are not compared: %s is missing", address, file), nil
+		g.Unknown = true
 	case err != nil:
 		return nil, "", err
+	}
+	switch {
+	case g.Unknown && a.Module != "":
+		return g, fmt.Sprintf("the packages of %s are not compared: it stands in a module, whose directory a lock file does not name", address), nil
+	case g.Unknown:
+		return g, fmt.Sprintf("the packages of %s are not compared: %s is missing", address, file), nil
 	}
 	if digest(data) != e.SHA256 {
 		note = fmt.Sprintf("%s is not the file that was locked for %s; it is compared as it stands there", file, address)

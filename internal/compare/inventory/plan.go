@@ -20,7 +20,7 @@ type LockRef struct{ Address, Path, SHA256 string }
 func Plan(name string, p *plan.Plan) (*compare.Inventory, []LockRef) {
 	inv := &compare.Inventory{
 		Kind: compare.Plan, Name: name, Partial: true, Groups: []*compare.Group{work(p)},
-		Notes: []string{"A plan holds only what changes: what is in neither of two plans, and what only one of them mentions, may be as wanted already."},
+		Notes: []string{"A plan holds only what changes: what it does not mention may be there all the same."},
 	}
 	if p.State.Lineage != "" {
 		inv.Detail = fmt.Sprintf("against serial %d", p.State.Serial)

@@ -37,6 +37,9 @@ type records struct {
 const (
 	kindRecipe  = "recipe"
 	recipeGroup = "recipes" // no address is written so
+	// recordedKey is how much of the key of another object is recorded as an
+	// input, in hexadecimal digits.
+	recordedKey = 16
 )
 
 // groupsOf sorts objects into groups.
@@ -146,7 +149,8 @@ func (r *records) contents(g *compare.Group, o *record) {
 // recipe enters a package that is built from a script.
 func (r *records) recipe(o *record) {
 	address := o.address.String()
-	p := &compare.Package{Name: address, Version: o.version, ID: o.key, Asked: true, Action: o.action, Detail: &compare.Detail{Inputs: map[string]string{}}}
+	id := o.key[:min(len(o.key), recordedKey)]
+	p := &compare.Package{Name: address, Version: o.version, ID: id, Asked: true, Action: o.action, Detail: &compare.Detail{Inputs: map[string]string{}}}
 	for name, value := range o.inputs {
 		a, err := addr.Parse(name)
 		switch {
@@ -171,6 +175,9 @@ func (r *records) recipe(o *record) {
 func (r *records) target(o *record) {
 	g := r.group(compare.Target, o.address.String())
 	g.Places = append([]string{o.digest}, o.places...)
+	// The recipes that come into an image are inputs of it, also those that only
+	// others need.
+	o.needs = slices.Compact(slices.Sorted(slices.Values(slices.Concat(o.needs, slices.Collect(maps.Keys(o.inputs))))))
 	r.contents(g, o)
 	for _, name := range slices.Sorted(maps.Keys(o.inputs)) {
 		value := o.inputs[name]
