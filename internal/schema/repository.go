@@ -18,10 +18,8 @@ func CheckRepository(v cty.Value) error {
 		rest = rest[:i]
 	}
 	i := strings.LastIndexByte(rest, '@')
-	if i < 0 {
-		return nil
-	}
-	if strings.Contains(strings.ToLower(scheme), "ssh") && !strings.Contains(rest[:i], ":") {
+	known := i < 0 || strings.Contains(strings.ToLower(scheme), "ssh") && !strings.Contains(rest[:i], ":")
+	if known && secretParameter(v.AsString()) == "" {
 		return nil
 	}
 	return errors.New("the address of a git repository must not contain a password or a token: it would end up in plans, logs and the lock file; " +

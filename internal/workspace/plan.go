@@ -165,8 +165,12 @@ func outputValues(outputs []config.Output) ([]plan.OutputValue, error) {
 func outputValue(o config.Output) (plan.OutputValue, error) {
 	value, _ := o.Value.UnmarkDeep()
 	out := plan.OutputValue{Name: o.Name, Sensitive: o.Sensitive, Unknown: !value.IsWhollyKnown()}
+	typ := value.Type()
+	if out.Sensitive && !typ.IsPrimitiveType() {
+		typ = cty.DynamicPseudoType // the names of the members of an object can tell as much as their values
+	}
 	var err error
-	if out.Type, err = ctyjson.MarshalType(value.Type()); err != nil {
+	if out.Type, err = ctyjson.MarshalType(typ); err != nil {
 		return out, err
 	}
 	if out.Unknown || out.Sensitive {

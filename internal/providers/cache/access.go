@@ -23,10 +23,14 @@ type Access struct {
 func accessAttributes() []schema.Attribute {
 	return []schema.Attribute{
 		{Name: "ca_file", Type: cty.String, Doc: "A file of PEM certificates to trust beside the system's."},
-		{Name: "endpoint", Type: cty.String, Doc: "The URL of an S3 service other than Amazon's."},
+		{Name: "endpoint", Type: cty.String, Check: checkEndpoint, Doc: "The URL of an S3 service other than Amazon's."},
 		{Name: "region", Type: cty.String, Doc: "The region of the S3 bucket."},
 		{Name: "anonymous", Type: cty.Bool, Default: cty.False, Doc: "Read S3 without credentials."},
 	}
+}
+
+func checkEndpoint(v cty.Value) error {
+	return schema.CheckNoSecret(v.AsString(), "S3 credentials are found where the AWS tools find them")
 }
 
 func accessOf(moduleDir string, values providers.Values) Access {
@@ -60,8 +64,8 @@ func checkPlace(url, what, examples string, schemes ...string) error {
 	if url == "" || found && (rest == "" || !slices.Contains(schemes, scheme)) {
 		return fmt.Errorf("%q is no place for %s: give a directory, or a URL that begins with %s", url, what, examples)
 	}
-	if host, _, _ := strings.Cut(rest, "/"); found && scheme != "file" && strings.Contains(host, "@") {
-		return fmt.Errorf("a URL must not contain a user name or a password: it would end up in plans and logs; log in with the tools of %s instead", scheme)
+	if found && scheme != "file" {
+		return schema.CheckNoSecret(url, fmt.Sprintf("log in with the tools of %s instead", scheme))
 	}
 	return nil
 }

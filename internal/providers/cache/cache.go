@@ -64,6 +64,9 @@ func checkURL(v cty.Value) error {
 	if url == "" || found && scheme != "oci" && scheme != "file" {
 		return fmt.Errorf("%q is no place for a cache: give a directory, file://DIRECTORY or oci://REGISTRY/REPOSITORY", url)
 	}
+	if scheme == "oci" {
+		return schema.CheckNoSecret(url, "log in with docker login or podman login instead")
+	}
 	return nil
 }
 

@@ -129,11 +129,14 @@ func checkConfig(v cty.Value) error {
 	}
 	known := manifest.KnownSections()
 	for it := v.ElementIterator(); it.Next(); {
-		key, _ := it.Element()
+		key, value := it.Element()
 		// Spack's own marks: the section takes the place of what other files say
 		// of it (:), or goes before (+) or behind it (-).
 		name := strings.TrimRight(key.AsString(), ":+-")
 		if slices.Contains(known, name) {
+			if err := checkNoSecrets(value); err != nil {
+				return fmt.Errorf("%s: %w", name, err)
+			}
 			continue
 		}
 		if near := nearest(name, known); near != "" {

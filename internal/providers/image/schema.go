@@ -100,7 +100,7 @@ func checkPublish(v cty.Value) error {
 		if e.IsNull() {
 			return fmt.Errorf("a place to publish to is null")
 		}
-		ref, err := oci.ParseRef(e.AsString())
+		ref, err := parseRef(e.AsString())
 		switch {
 		case err != nil:
 			return err
@@ -115,8 +115,18 @@ func checkPublish(v cty.Value) error {
 }
 
 func checkBase(v cty.Value) error {
-	_, err := oci.ParseRef(v.AsString())
+	_, err := parseRef(v.AsString())
 	return err
+}
+
+// parseRef reads a reference without showing a secret in it.
+func parseRef(s string) (oci.Ref, error) {
+	if !strings.HasPrefix(s, "oci:") || strings.HasPrefix(s, "oci://") {
+		if err := schema.CheckNoSecret(s, "log in with docker login or podman login instead"); err != nil {
+			return oci.Ref{}, err
+		}
+	}
+	return oci.ParseRef(s)
 }
 
 func checkFiles(v cty.Value) error {

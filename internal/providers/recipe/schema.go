@@ -133,10 +133,7 @@ func checkURL(v cty.Value) error {
 	s := v.AsString()
 	for _, scheme := range []string{"https://", "http://", "file://"} {
 		if rest, ok := strings.CutPrefix(s, scheme); ok && rest != "" {
-			if host, _, _ := strings.Cut(rest, "/"); strings.Contains(host, "@") {
-				return errors.New("a URL must not contain a user name or a password: it would end up in plans and logs")
-			}
-			return nil
+			return schema.CheckNoSecret(s, "have the file in a place that can be read without, or fetch it beforehand and name it by file://")
 		}
 	}
 	return fmt.Errorf("%q is not a URL that can be downloaded: it must begin with https://, http:// or file://", s)

@@ -130,7 +130,7 @@ func (j *job) copyURL(ctx context.Context, address string, w io.Writer) error {
 	req.Header.Set("User-Agent", "esd")
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
-		return again(ctx, err)
+		return again(ctx, withoutQuery(err))
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {
@@ -152,6 +152,21 @@ func (j *job) copyURL(ctx context.Context, address string, w io.Writer) error {
 		return fmt.Errorf("it is larger than %d bytes", int64(maxDownload))
 	}
 	return nil
+}
+
+// withoutQuery takes the parameters out of the address that an error names: a
+// server may have sent us on to a signed one, whose signature is a secret.
+func withoutQuery(err error) error {
+	var failed *url.Error
+	if !errors.As(err, &failed) {
+		return err
+	}
+	shown := "the address"
+	if u, parseErr := url.Parse(failed.URL); parseErr == nil {
+		u.User, u.RawQuery, u.Fragment = nil, "", ""
+		shown = u.String()
+	}
+	return &url.Error{Op: failed.Op, URL: shown, Err: failed.Err}
 }
 
 // stallTimeout is how long a server may send nothing before it is given up.
