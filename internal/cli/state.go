@@ -36,7 +36,7 @@ func newStateCommand(a *app) *cobra.Command {
 		Long: `The state is an index of what was made, not the truth: caches and registries say
 what exists. So these commands are needed rarely. Those that write take the lock
 and keep the version before as FILE.backup.`,
-	}, newStateList(a), newStateShow(a), newStateMove(a), newStateRemove(a), newStatePull(a), newStatePush(a), newStateMigrate(a), newStateAccept(a))
+	}, newStateList(a), newStateShow(a), newStateMove(a), newStateRemove(a), newStatePull(a), newStatePush(a), newStateMigrate(a), newStateRebuild(a), newStateAccept(a))
 }
 
 // command finishes a command about the state.

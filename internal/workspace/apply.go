@@ -274,7 +274,13 @@ func (s *session) recordOutputs(ctx context.Context, next *state.State, out *App
 		clear(next.Outputs)
 		return nil
 	}
-	resolved, diags := s.w.Resolve(ctx, next)
+	return s.w.evaluateOutputs(ctx, next, out.leaves)
+}
+
+// evaluateOutputs records the outputs as they are with what is recorded; those
+// that are to be left alone stay as they are.
+func (w *Workspace) evaluateOutputs(ctx context.Context, next *state.State, leaves func(name string) bool) error {
+	resolved, diags := w.Resolve(ctx, next)
 	if diags.HasErrors() {
 		return nil // a source changed while it was built; its step has said so
 	}
@@ -285,7 +291,7 @@ func (s *session) recordOutputs(ctx context.Context, next *state.State, out *App
 	recorded := map[string]state.Output{}
 	for _, v := range values {
 		switch before, had := next.Outputs[v.Name]; {
-		case out.leaves(v.Name): // kept below
+		case leaves(v.Name): // kept below
 		case v.Sensitive:
 			recorded[v.Name] = state.NewSensitiveOutput(v.Type)
 		case !v.Unknown:
@@ -295,7 +301,7 @@ func (s *session) recordOutputs(ctx context.Context, next *state.State, out *App
 		}
 	}
 	for name, before := range next.Outputs {
-		if out.leaves(name) {
+		if leaves(name) {
 			recorded[name] = before
 		}
 	}
