@@ -44,15 +44,15 @@ type junitSuites struct {
 }
 
 type junitSuite struct {
-	Name      string      `xml:"name,attr"`
-	Tests     int         `xml:"tests,attr"`
-	Failures  int         `xml:"failures,attr"`
-	Errors    int         `xml:"errors,attr"`
-	Skipped   int         `xml:"skipped,attr"`
-	Time      string      `xml:"time,attr"`
-	Timestamp string      `xml:"timestamp,attr"`
-	Cases     []junitCase `xml:"testcase"`
-	SystemOut string      `xml:"system-out,omitempty"`
+	Name      string       `xml:"name,attr"`
+	Tests     int          `xml:"tests,attr"`
+	Failures  int          `xml:"failures,attr"`
+	Errors    int          `xml:"errors,attr"`
+	Skipped   int          `xml:"skipped,attr"`
+	Time      string       `xml:"time,attr"`
+	Timestamp string       `xml:"timestamp,attr"`
+	Cases     []junitCase  `xml:"testcase"`
+	SystemOut *junitOutput `xml:"system-out"`
 }
 
 type junitCase struct {
@@ -63,14 +63,27 @@ type junitCase struct {
 	Failure   *junitProblem `xml:"failure"`
 	Error     *junitProblem `xml:"error"`
 	Skipped   *junitProblem `xml:"skipped"`
-	SystemOut string        `xml:"system-out,omitempty"`
+	SystemOut *junitOutput  `xml:"system-out"`
 }
 
 // junitProblem is why a case failed or was skipped: a line, and the whole.
 type junitProblem struct {
 	Message string `xml:"message,attr"`
 	Type    string `xml:"type,attr,omitempty"`
-	Text    string `xml:",chardata"`
+	Text    string `xml:",cdata"`
+}
+
+// junitOutput is text that keeps its line breaks as they are. An empty one leaves
+// the element out.
+type junitOutput struct {
+	Text string `xml:",cdata"`
+}
+
+func outputOf(text string) *junitOutput {
+	if text == "" {
+		return nil
+	}
+	return &junitOutput{text}
 }
 
 func (e *Ended) junitSuite() junitSuite {
@@ -81,7 +94,7 @@ func (e *Ended) junitSuite() junitSuite {
 	steps, left := e.steps(), junitTexts
 	for i, o := range steps {
 		if i == junitCases {
-			s.SystemOut = fmt.Sprintf("%s more that are not listed here, to keep the report small; the summary (--summary) lists all.", Plural(len(steps)-i, "step"))
+			s.SystemOut = outputOf(Plural(len(steps)-i, "step") + " more are not listed here, to keep the report small; the summary (--summary) lists all.")
 			break
 		}
 		c := e.junitStep(o, left)
@@ -107,7 +120,7 @@ func (e *Ended) junitSuite() junitSuite {
 // junitCommand is the case of the command itself: an error where something was
 // not in order beside failed steps.
 func (e *Ended) junitCommand() junitCase {
-	c := junitCase{Class: "esd", Name: e.Command, Time: junitTime(e.Elapsed), SystemOut: junitClean(e.headline(), junitText)}
+	c := junitCase{Class: "esd", Name: e.Command, Time: junitTime(e.Elapsed), SystemOut: outputOf(junitClean(e.headline(), junitText))}
 	var text []string
 	for _, d := range e.diagnostics() {
 		if d.Severity != "error" {
@@ -157,9 +170,10 @@ func (e *Ended) junitStep(o endedStep, left int) junitCase {
 	case resultFailed:
 		c.Failure = e.junitFailure(o, left)
 	case resultSkipped:
-		c.Skipped = &junitProblem{Message: junitClean(skipReason(o), maxCommentReason)}
+		why := junitClean(skipReason(o), maxCommentReason)
+		c.Skipped = &junitProblem{Message: why, Text: why}
 	case resultReused:
-		c.SystemOut = "There was nothing to do: the product existed already."
+		c.SystemOut = outputOf("There was nothing to do: the product existed already.")
 	}
 	c.Class, c.Name, c.File = junitClean(c.Class, junitText), junitClean(c.Name, junitText), junitClean(c.File, junitText)
 	return c
@@ -180,7 +194,7 @@ func skipReason(o endedStep) string {
 // junitFailure says why a step failed, with the end of its log as far as there
 // is room.
 func (e *Ended) junitFailure(o endedStep, left int) *junitProblem {
-	reason := reasonOf(o.Err)
+	reason := shorten(reasonOf(o.Err), maxReason)
 	text := junitClean(reason, maxReason)
 	if o.Log != "" && left > 0 {
 		tail := strings.Join(logTail(o.Log, junitTailLines), "\n")
@@ -191,9 +205,17 @@ func (e *Ended) junitFailure(o endedStep, left int) *junitProblem {
 }
 
 // junitClean makes a text from outside fit for XML and for readers: lines
-// without control characters, at most so many characters.
+// without control characters, nor the two others that XML 1.0 does not allow, at
+// most so many characters.
 func junitClean(s string, limit int) string {
-	return shorten(strings.Join(Options{Unicode: true}.cleanLines(s), "\n"), limit)
+	text := strings.Join(Options{Unicode: true}.cleanLines(s), "\n")
+	text = strings.Map(func(r rune) rune {
+		if r == 0xfffe || r == 0xffff {
+			return -1
+		}
+		return r
+	}, text)
+	return shorten(text, limit)
 }
 
 // lastBytes keeps the last whole lines of a text that fit.

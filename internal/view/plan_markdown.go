@@ -35,7 +35,7 @@ const (
 // finds the one that it replaces.
 func MarkdownMarker(id string) string {
 	keep := func(r rune) rune {
-		if isWordRune(r) && r < 0x80 || strings.ContainsRune("./", r) {
+		if isWordRune(r) && r < 0x80 || strings.ContainsRune("./-", r) {
 			return r
 		}
 		return '_'
@@ -43,7 +43,8 @@ func MarkdownMarker(id string) string {
 	if id == "" {
 		return "<!-- esd-plan -->"
 	}
-	return "<!-- esd-plan " + shorten(strings.Map(keep, id), 100) + " -->"
+	id = strings.ReplaceAll(strings.Map(keep, id), "--", "__") // two dashes end comments for some
+	return "<!-- esd-plan " + shorten(id, 100) + " -->"
 }
 
 // PlanMarkdown writes a plan as a comment for a merge request: the numbers,
