@@ -80,7 +80,7 @@ func (v diffView) notes() {
 func (v diffView) group(g *compare.GroupDifference) {
 	v.line(v.paint(bold, v.clean(groupTitle(g))), v.paint(dim, groupNote(g)))
 	for _, f := range g.Facts {
-		v.wrapped("  "+v.sign(factAction(f))+" ", v.fact(f))
+		v.wrapped("  "+v.sign(factAction(f))+" ", v.diffFact(f))
 	}
 	for _, s := range g.SpecsAdded {
 		v.wrapped("  "+v.sign(plan.Create)+" ", "spec "+s)
@@ -92,10 +92,10 @@ func (v diffView) group(g *compare.GroupDifference) {
 	v.packages(plan.Create, g.Added)
 	v.packages(plan.Remove, g.Removed)
 	for _, c := range g.Common {
-		v.wrapped("  "+v.sign(plan.Update)+" ", v.field(c.Field)+": "+Plural(len(c.Packages), "package"))
+		v.wrapped("  "+v.sign(plan.Update)+" ", v.diffField(c.Field)+": "+Plural(len(c.Packages), "package"))
 	}
 	for _, r := range g.Rebuilt {
-		v.wrapped("  "+v.sign(plan.Refresh)+" ", v.rebuilt(r)+": "+Plural(len(r.Packages), "package"))
+		v.wrapped("  "+v.sign(plan.Refresh)+" ", v.diffRebuilt(r)+": "+Plural(len(r.Packages), "package"))
 		v.grid(6, packageNames(r.Packages), maxDiffNames)
 	}
 	v.line()
@@ -147,14 +147,14 @@ func factAction(f compare.FactChange) plan.Action {
 	return plan.Update
 }
 
-// fact tells of a fact that is another one.
-func (o Options) fact(f compare.FactChange) string {
-	name, text := o.factParts(f)
+// diffFact tells of a fact that is another one.
+func (o Options) diffFact(f compare.FactChange) string {
+	name, text := o.diffFactParts(f)
 	return strings.TrimRight(name+" "+text, " ")
 }
 
-// factParts are what a fact is about, and what it was and is.
-func (o Options) factParts(f compare.FactChange) (name, text string) {
+// diffFactParts are what a fact is about, and what it was and is.
+func (o Options) diffFactParts(f compare.FactChange) (name, text string) {
 	name = strings.TrimRight(f.Kind+" "+f.Name, " ")
 	value := func(f *compare.Fact) string {
 		switch {
@@ -171,22 +171,22 @@ func (o Options) factParts(f compare.FactChange) (name, text string) {
 	case f.To == nil:
 		return name, f.From.Value
 	case f.From.Value == f.To.Value && f.From.Value != "":
-		return name, f.To.Value + " (another build: " + shortContent(f.From.ID) + o.arrow() + shortContent(f.To.ID) + ")"
+		return name, f.To.Value + " (another build: " + shortContent(f.From.ID) + o.diffArrow() + shortContent(f.To.ID) + ")"
 	case f.From.Value == f.To.Value && !strings.Contains(f.To.ID, ":"):
 		return name, "changed" // a digest of settings says nothing
 	}
-	return name, o.change(value(f.From), value(f.To), f.Kind == compare.BaseFact)
+	return name, o.diffChange(value(f.From), value(f.To), f.Kind == compare.BaseFact)
 }
 
-// change tells what something was and is. Of a distribution, the name is told
+// diffChange tells what something was and is. Of a distribution, the name is told
 // once.
-func (o Options) change(from, to string, named bool) string {
+func (o Options) diffChange(from, to string, named bool) string {
 	if name, release, ok := strings.Cut(from, " "); ok && named {
 		if rest, same := strings.CutPrefix(to, name+" "); same {
-			return name + " " + release + o.arrow() + rest
+			return name + " " + release + o.diffArrow() + rest
 		}
 	}
-	return from + o.arrow() + to
+	return from + o.diffArrow() + to
 }
 
 // shortContent is a digest as people read it.
@@ -198,7 +198,7 @@ func shortContent(id string) string {
 	return algorithm + ":" + hex[:min(len(hex), 12)]
 }
 
-func (o Options) arrow() string { return o.pick(" -> ", " → ") }
+func (o Options) diffArrow() string { return o.pick(" -> ", " → ") }
 
 // changed lists packages that changed themselves.
 func (v diffView) changed(list []compare.Change) {
@@ -219,7 +219,7 @@ func (v diffView) changed(list []compare.Change) {
 		if i == asked && asked > 0 {
 			v.line("  ", v.paint(dim, "below what was asked for:"))
 		}
-		v.wrapped("  "+v.sign(plan.Update)+" "+pad(v.clean(c.To.Name), width)+"  ", v.fieldTexts(c.Fields))
+		v.wrapped("  "+v.sign(plan.Update)+" "+pad(v.clean(c.To.Name), width)+"  ", v.diffFields(c.Fields))
 	}
 }
 
@@ -237,21 +237,21 @@ func (v diffView) more(action plan.Action, n int) {
 	v.line("  ", v.sign(action), " ", v.pick("... ", "… "), "and ", Number(n), " more", v.paint(dim, " ("+jsonListsAll+")"))
 }
 
-// fieldTexts tells what changed about a package.
-func (o Options) fieldTexts(list []compare.Field) string {
+// diffFields tells what changed about a package.
+func (o Options) diffFields(list []compare.Field) string {
 	texts := make([]string, 0, len(list))
 	for i, f := range list {
 		if i == maxDiffFields && len(list) > maxDiffFields+1 {
 			texts = append(texts, fmt.Sprintf("and %s more", Number(len(list)-i)))
 			break
 		}
-		texts = append(texts, o.field(f))
+		texts = append(texts, o.diffField(f))
 	}
 	return strings.Join(texts, ", ")
 }
 
-// field tells one thing that changed about a package.
-func (o Options) field(f compare.Field) string {
+// diffField tells one thing that changed about a package.
+func (o Options) diffField(f compare.Field) string {
 	change := func(what string) string {
 		switch {
 		case f.From == "" && f.To == "":
@@ -261,7 +261,7 @@ func (o Options) field(f compare.Field) string {
 		case f.To == "":
 			return what + " " + f.From + " (gone)"
 		}
-		return what + " " + f.From + o.arrow() + f.To
+		return what + " " + f.From + o.diffArrow() + f.To
 	}
 	switch f.Kind {
 	case compare.VersionField, compare.VariantField:
@@ -277,7 +277,7 @@ func (o Options) field(f compare.Field) string {
 	case compare.UseField:
 		return "needs " + change(f.Name+" for")
 	case compare.ExternalField:
-		return o.external(f)
+		return o.diffExternal(f)
 	case compare.InputField:
 		switch {
 		case f.From == "" && f.To == compare.Present:
@@ -287,29 +287,29 @@ func (o Options) field(f compare.Field) string {
 		}
 		return change(f.Name)
 	case compare.ActionField:
-		return cmp.Or(f.From, "kept") + o.arrow() + cmp.Or(f.To, "kept")
+		return cmp.Or(f.From, "kept") + o.diffArrow() + cmp.Or(f.To, "kept")
 	case compare.CompilerField, compare.TargetField, compare.OSField, compare.PlatformField, compare.NamespaceField,
 		compare.PatchesField, compare.RecipeField:
 	}
 	return change(string(f.Kind))
 }
 
-func (o Options) external(f compare.Field) string {
+func (o Options) diffExternal(f compare.Field) string {
 	word := func(s string) string {
 		if s == "" {
 			return "built"
 		}
 		return "external at " + s
 	}
-	return word(f.From) + o.arrow() + word(f.To)
+	return word(f.From) + o.diffArrow() + word(f.To)
 }
 
-// rebuilt says why packages are other builds.
-func (o Options) rebuilt(r compare.Rebuilt) string {
+// diffRebuilt says why packages are other builds.
+func (o Options) diffRebuilt(r compare.Rebuilt) string {
 	if r.Cause == nil {
 		return "other builds of the same"
 	}
-	return "rebuilt because " + r.Cause.To.Name + " " + o.field(r.Cause.Fields[0])
+	return "rebuilt because " + r.Cause.To.Name + " " + o.diffField(r.Cause.Fields[0])
 }
 
 func packageNames(list []*compare.Package) []string {

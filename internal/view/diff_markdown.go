@@ -99,7 +99,7 @@ func (c *diffComment) group(g *compare.GroupDifference) {
 	}
 	var rows, others []diffRow
 	for _, f := range g.Facts {
-		name, text := o.factParts(f)
+		name, text := o.diffFactParts(f)
 		rows = append(rows, diffRow{factAction(f), name, text})
 	}
 	for _, s := range g.SpecsAdded {
@@ -109,7 +109,7 @@ func (c *diffComment) group(g *compare.GroupDifference) {
 		rows = append(rows, diffRow{plan.Remove, s, "no longer asked for"})
 	}
 	for _, ch := range g.Changed {
-		row := diffRow{plan.Update, ch.To.Name, o.fieldTexts(ch.Fields)}
+		row := diffRow{plan.Update, ch.To.Name, o.diffFields(ch.Fields)}
 		if ch.Asked() {
 			rows = append(rows, row)
 		} else {
@@ -118,10 +118,10 @@ func (c *diffComment) group(g *compare.GroupDifference) {
 	}
 	rows, others = addedRows(rows, others, g)
 	for _, f := range g.Common {
-		rows = append(rows, diffRow{plan.Update, Plural(len(f.Packages), "package"), o.field(f.Field)})
+		rows = append(rows, diffRow{plan.Update, Plural(len(f.Packages), "package"), o.diffField(f.Field)})
 	}
 	for _, r := range g.Rebuilt {
-		rows = append(rows, diffRow{plan.Refresh, Plural(len(r.Packages), "package"), o.rebuilt(r)})
+		rows = append(rows, diffRow{plan.Refresh, Plural(len(r.Packages), "package"), o.diffRebuilt(r)})
 	}
 	if len(rows)+len(others) <= openDiffRows {
 		rows, others = append(rows, others...), nil
@@ -184,7 +184,7 @@ func (r diffRow) markdown() string {
 // rebuiltNames lists the packages that are other builds, folded.
 func (c *diffComment) rebuiltNames(list []compare.Rebuilt) {
 	for _, r := range list {
-		title := escapeMarkdown(shorten(Options{Unicode: true}.rebuilt(r), maxCommentReason))
+		title := escapeMarkdown(shorten(Options{Unicode: true}.diffRebuilt(r), maxCommentReason))
 		open, end := fmt.Sprintf("<details><summary>%s, %s</summary>\n\n", Plural(len(r.Packages), "package"), title), "\n\n</details>\n\n"
 		if len(open)+2*tableEnd > c.left || !c.add(open) {
 			continue

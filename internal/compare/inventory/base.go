@@ -26,8 +26,9 @@ const (
 	// maxSystem is how much is read of all layers of a base to find the
 	// packages of a distribution.
 	maxSystem = 1 << 30
-	// maxUnpacked bounds what that may become.
-	maxUnpacked = 8 << 30
+	// maxUnpacked and maxUnpackedRelease bound what that may become.
+	maxUnpacked        = 8 << 30
+	maxUnpackedRelease = 512 << 20
 	// maxSmall bounds a file that is looked into.
 	maxSmall = 64 << 20
 )
@@ -138,7 +139,11 @@ func (s *system) scan(ctx context.Context, l oci.Layer, all bool) error {
 	if err != nil {
 		return err
 	}
-	files := tar.NewReader(io.LimitReader(r, maxUnpacked))
+	limit := int64(maxUnpackedRelease)
+	if all {
+		limit = maxUnpacked
+	}
+	files := tar.NewReader(io.LimitReader(r, limit))
 	for {
 		h, err := files.Next()
 		if errors.Is(err, io.EOF) {

@@ -32,8 +32,9 @@ type Image struct {
 	name  string
 	store oci.Store
 	image *oci.Image
-	// packages are those that layers name, by whether they are recipes.
+	// packages are those that layers and annotations name.
 	packages []*compare.Package
+	names    map[string]string // of packages, by the beginning of their hashes
 	notes    []string
 }
 
@@ -61,6 +62,7 @@ func OpenImage(ctx context.Context, name string, ref oci.Ref, opts ImageOptions)
 	}
 	i := &Image{name: name, store: store, image: img}
 	i.readTitles()
+	i.index()
 	return i, nil
 }
 
@@ -186,6 +188,9 @@ func (i *Image) Inventory(ctx context.Context, read Contents) (*compare.Inventor
 	if system != nil {
 		inv.Groups = append(inv.Groups, &compare.Group{Kind: compare.BaseSystem, Packages: system})
 	}
+	if len(i.baseLayers()) == len(i.image.Layers) && system == nil {
+		i.note("esd did not make it, so of its packages nothing is known; --system compares those of the distribution")
+	}
 	inv.Notes = i.notes
 	return inv, nil
 }
@@ -246,58 +251,48 @@ func (i *Image) files() []compare.Fact {
 	return facts
 }
 
-// withoutHashes takes hashes out of the prefixes in a text: that a package is
-// another one is told of the package.
+// withoutHashes takes versions and hashes out of the prefixes in a text: that a
+// package is another one is told of the package. A prefix ends in
+// name-version-hash or in name-hash.
 func (i *Image) withoutHashes(text string) string {
 	if !strings.Contains(text, "/") {
 		return text
 	}
+	parts := strings.Split(text, "/")
+	for n := range parts[1:] {
+		parts[n+1] = i.withoutHash(parts[n+1])
+	}
+	return strings.Join(parts, "/")
+}
+
+// withoutHash does that for what stands between two slashes.
+func (i *Image) withoutHash(part string) string {
+	for at := 0; ; {
+		dash := strings.IndexByte(part[at:], '-')
+		if dash < 0 {
+			return part
+		}
+		at += dash + 1
+		rest := strings.TrimLeft(part[at:], "abcdefghijklmnopqrstuvwxyz0123456789")
+		id := part[at : len(part)-len(rest)]
+		name, known := i.names[id[:min(len(id), shortID)]]
+		if known && len(id) >= shortID && strings.HasPrefix(part, name+"-") {
+			return name + rest
+		}
+	}
+}
+
+// shortID is how much of a hash tells packages of one image apart.
+const shortID = 7
+
+// index notes the names of the packages by their hashes, as prefixes have them.
+func (i *Image) index() {
+	i.names = make(map[string]string, len(i.packages))
 	for _, p := range i.packages {
 		name := p.Name
 		if a, err := addr.Parse(name); err == nil {
 			name = a.Name
 		}
-		for _, id := range []string{p.ID, p.ID[:min(len(p.ID), 7)]} {
-			if id == "" {
-				continue
-			}
-			text = strings.ReplaceAll(text, "/"+name+"-"+p.Version+"-"+id, "/"+name)
-			text = withoutHash(text, "/"+name+"-", "-"+id)
-		}
+		i.names[p.ID[:min(len(p.ID), shortID)]] = name
 	}
-	return text
 }
-
-// withoutHash cuts what stands between a beginning and an end that belong
-// together, within one name of a path.
-func withoutHash(text, before, after string) string {
-	i := strings.Index(text, before)
-	for i >= 0 {
-		rest := text[i+len(before)-1:]
-		part, _, _ := strings.Cut(rest, "/")
-		if cut, ok := cutThrough(part, after); ok {
-			text = text[:i+len(before)-1] + rest[cut:]
-		}
-		next := strings.Index(text[i+1:], before)
-		if next < 0 {
-			break
-		}
-		i += 1 + next
-	}
-	return text
-}
-
-// cutThrough is how much of a name of a path a hash ends.
-func cutThrough(part, after string) (int, bool) {
-	at := strings.Index(part, after)
-	if at < 0 {
-		return 0, false
-	}
-	end := at + len(after)
-	for end < len(part) && isHashCharacter(part[end]) {
-		end++
-	}
-	return end, true
-}
-
-func isHashCharacter(c byte) bool { return c >= 'a' && c <= 'z' || c >= '0' && c <= '9' }
