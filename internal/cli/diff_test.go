@@ -104,6 +104,8 @@ func gzippedLayer(ts *testscript.TestScript, files [][2]string) oci.Layer {
 	return oci.Layer{
 		Descriptor: ocispec.Descriptor{MediaType: ocispec.MediaTypeImageLayerGzip, Digest: digest.FromBytes(zipped.Bytes()), Size: int64(zipped.Len())},
 		DiffID:     digest.FromBytes(plain.Bytes()),
-		Open:       func(context.Context) (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(zipped.Bytes())), nil },
+		Open: func(context.Context) (io.ReadCloser, error) {
+			return io.NopCloser(bytes.NewReader(zipped.Bytes())), nil
+		},
 	}
 }

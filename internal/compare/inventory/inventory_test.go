@@ -11,9 +11,11 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"esd/internal/addr"
 	"esd/internal/compare"
 	configlock "esd/internal/config/lockfile"
 	"esd/internal/plan"
+	"esd/internal/providers/environment"
 	"esd/internal/spack/lockfile"
 	"esd/internal/state"
 )
@@ -101,6 +103,19 @@ func TestTheNameOfASpackLockSaysWhichEnvironmentItIs(t *testing.T) {
 	} {
 		if got := AddressOfSpackLock(name); got != want {
 			t.Errorf("%s: %q", name, got)
+		}
+	}
+}
+
+func TestSpackLocksAreLookedForWhereEnvironmentsHaveThem(t *testing.T) {
+	t.Parallel()
+	for _, written := range []string{"environment.sim", `environment.sim["zen3"]`, `module.m.environment.sim["x86_64_v3/12.4 a\\b"]`} {
+		a, err := addr.Parse(written)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, want := filepath.Join("locks", SpackLockName(a)), environment.LockPath("", a); got != want {
+			t.Errorf("%s: %s, want %s", written, got, want)
 		}
 	}
 }
