@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"context"
 	"crypto/md5" //nolint:gosec // the protocol names this one
+	"crypto/tls"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -34,6 +35,7 @@ type client struct {
 	stall     time.Duration
 	userAgent string
 	headers   map[string]string
+	limit     int // on a state, in bytes
 
 	username, password string
 	hosts              map[string]bool // origins that are given headers
@@ -42,7 +44,7 @@ type client struct {
 
 func newClient(opts Options, p places) *client {
 	c := &client{
-		retry: opts.Retry, stall: cmp.Or(opts.Stall, time.Minute), userAgent: cmp.Or(opts.UserAgent, "esd"),
+		retry: opts.Retry, stall: cmp.Or(opts.Stall, time.Minute), userAgent: cmp.Or(opts.UserAgent, "esd"), limit: maxDocument,
 		headers: maps.Clone(opts.Headers), username: p.username, password: p.password,
 		hosts: map[string]bool{}, logins: map[string]bool{},
 	}
@@ -89,7 +91,9 @@ type answer struct {
 	header http.Header
 	body   []byte
 	cut    bool // enough of it was read
-	url    *url.URL
+	moved  bool // it is of another address, to which the server redirected
+	// repeated: the request was sent before, and that may have been carried out.
+	repeated bool
 }
 
 func (a *answer) ok() bool {
@@ -109,7 +113,7 @@ func (c *client) send(ctx context.Context, r request) (*answer, error) {
 		switch {
 		case err != nil || a.header.Get("Location") == "" || to.Host == "":
 			return nil, &suspicion{problem: fmt.Sprintf("the server redirects (HTTP %d) without saying where to", a.status), fix: fixAddress}
-		case r.method != http.MethodGet || next.Scheme == "https" && to.Scheme != "https" || to.Scheme != "http" && to.Scheme != "https":
+		case r.method != http.MethodGet || logIn.MatchString(to.Path) || next.Scheme == "https" && to.Scheme != "https" || to.Scheme != "http" && to.Scheme != "https":
 			return nil, redirected(to)
 		}
 		next = to
@@ -132,7 +136,7 @@ func (c *client) hop(ctx context.Context, r request, to *url.URL) (*answer, erro
 		defer resp.Body.Close()
 		var a *answer
 		if a, err = read(r, resp, dog); err == nil {
-			a.url = to
+			a.moved = to != r.url
 			return a, nil
 		}
 	}
@@ -146,7 +150,31 @@ func (c *client) hop(ctx context.Context, r request, to *url.URL) (*answer, erro
 	if errors.Is(err, errStalled) {
 		err = fmt.Errorf("%w (%s)", errStalled, c.stall)
 	}
-	return nil, err
+	var suspect *suspicion
+	if errors.As(err, &suspect) || errors.Is(err, errDigest) {
+		return nil, err
+	}
+	return nil, &brokenError{err: err, sent: !beforeSending(err)}
+}
+
+// brokenError is a request without an answer. If it was sent it may have been
+// carried out.
+type brokenError struct {
+	err  error
+	sent bool
+}
+
+// Error is that of the connection.
+func (e *brokenError) Error() string { return e.err.Error() }
+
+// Unwrap returns the cause.
+func (e *brokenError) Unwrap() error { return e.err }
+
+// beforeSending tells whether there was no connection yet.
+func beforeSending(err error) bool {
+	var op *net.OpError
+	var unverified *tls.CertificateVerificationError
+	return errors.As(err, &op) && op.Op == "dial" || errors.As(err, &unverified)
 }
 
 func (c *client) build(ctx context.Context, r request, to *url.URL, dog *watchdog) (*http.Request, error) {

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"time"
 
 	"esd/internal/state"
 )
@@ -30,22 +31,58 @@ func (f *fingerprint) matches(prefix []byte, size int64) bool {
 // this holds more than a state may be, too.
 const maxDocument = state.MaxSize
 
+// How often a server is asked again that shows nothing, where there may be
+// something and where there was something; and how soon for the first time.
+const (
+	maybeSomething = 2
+	wasSomething   = 5
+	askAgainAfter  = 50 * time.Millisecond
+)
+
 // get asks for the state, nil where there is none. With enough, reading may end
 // early.
+//
+// Some servers replace a file by emptying it first. So one that answers with no
+// bytes at all, or that shows nothing where this client has seen a state, is
+// asked again.
 func (b *Backend) get(ctx context.Context, enough func(prefix []byte, size int64) bool) (*answer, error) {
-	a, err := b.client.do(ctx, request{method: http.MethodGet, url: b.places.state, limit: maxDocument, enough: enough})
-	if errors.Is(err, errDigest) {
-		return nil, b.untrusted(err.Error(), "something between here and the server changes or cuts it; nothing was overwritten")
+	for attempt := 0; ; attempt++ {
+		a, err := b.getOnce(ctx, enough)
+		if err != nil {
+			return nil, err
+		}
+		if a.status == http.StatusOK && len(a.body) > 0 {
+			return a, nil
+		}
+		again := Retry{MinWait: askAgainAfter, MaxWait: time.Second}
+		switch {
+		case b.acceptNone() != nil:
+			again.Max = wasSomething
+		case a.status == http.StatusOK:
+			again.Max = maybeSomething
+		}
+		if attempt >= again.Max {
+			return nil, nil
+		}
+		if err := again.wait(ctx, attempt, nil); err != nil {
+			return nil, err
+		}
 	}
+}
+
+func (b *Backend) getOnce(ctx context.Context, enough func(prefix []byte, size int64) bool) (*answer, error) {
+	a, err := b.client.do(ctx, request{method: http.MethodGet, url: b.places.state, limit: b.client.limit, enough: enough})
 	switch {
+	case errors.Is(err, errDigest):
+		return nil, b.untrusted(err.Error(), "something between here and the server changes or cuts it; nothing was overwritten")
 	case err != nil:
 		return nil, b.failure(ctx, reading, err)
-	case a.status == http.StatusNotFound || a.status == http.StatusNoContent:
-		return nil, nil
+	case a.status != http.StatusOK && a.moved:
+		return nil, b.failure(ctx, reading, b.client.status(a)) // it is not that there is no state
+	case a.status == http.StatusNotFound || a.status == http.StatusNoContent || a.status == http.StatusOK && len(a.body) == 0:
+		return a, nil
 	case a.status != http.StatusOK:
 		return nil, b.failure(ctx, reading, b.client.status(a))
-	case len(a.body) == 0:
-		return nil, nil
 	}
 	if err := a.page(); err != nil {
 		return nil, fmt.Errorf("%w (%w)", b.failure(ctx, reading, err), state.ErrForeign)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"regexp"
 	"strings"
 	"unicode"
 )
@@ -34,21 +35,14 @@ func (s *suspicion) Error() string { return s.problem }
 func redirected(to *url.URL) error {
 	shown := url.URL{Scheme: to.Scheme, Host: to.Host, Path: to.Path}
 	s := &suspicion{problem: fmt.Sprintf("the server redirects to %s, which no state server does", shown.String()), fix: fixLogIn}
-	if !looksLikeLogIn(to) {
+	if !logIn.MatchString(to.Path) {
 		s.fix = "if the state has moved, change the address in the state block to that; nothing was sent there"
 	}
 	return s
 }
 
-func looksLikeLogIn(u *url.URL) bool {
-	path := strings.ToLower(u.Path)
-	for _, word := range []string{"login", "log-in", "log_in", "sign_in", "signin", "sign-in", "sso", "oauth", "saml", "auth"} {
-		if strings.Contains(path, word) {
-			return true
-		}
-	}
-	return false
-}
+// logIn matches paths of pages to log in.
+var logIn = regexp.MustCompile(`(?i)/(log[-_]?[io]n|sign[-_]?[io]n|sso|saml\d?|oauth2?|authorize)([/.]|$)`)
 
 // page is the suspicion that an answer is a page for people, nil if it is none.
 func (a *answer) page() error {

@@ -224,12 +224,14 @@ func (h *held) Unlock(ctx context.Context) error {
 	if h.leaseLock {
 		_, _ = h.b.release(ctx, h.b.places.leaseLock, h.info.ID, body) // the next holder would remove it
 	}
-	freed, err := h.b.release(ctx, h.b.places.unlock, h.info.ID, body)
-	if err == nil && !freed {
-		// An answer may have been lost and the request repeated; only who has the
-		// lock now can tell.
-		if err = h.mine(ctx); err == nil {
+	done, err := h.b.release(ctx, h.b.places.unlock, h.info.ID, body)
+	if err == nil && done != freed {
+		err = h.mine(ctx)
+		switch {
+		case err == nil:
 			err = h.b.failure(ctx, unlocking, errors.New("the server refuses to unlock what it shows as locked by this run"))
+		case done == unsure && errors.Is(err, backend.ErrLockLost):
+			err = nil // it was given back when the answer was lost
 		}
 	}
 	h.released = err == nil || errors.Is(err, backend.ErrLockLost)

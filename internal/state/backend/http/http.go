@@ -214,7 +214,7 @@ func (b *Backend) failure(ctx context.Context, doing string, err error) error {
 	if errors.As(err, &said) {
 		u.Fix = said.fix(b.places.flavor, doing)
 	} else {
-		u.Fix = "see whether the address is right and the server runs; nothing was overwritten"
+		u.Fix = "see whether the address is right and the server runs"
 	}
 	return u
 }

@@ -43,7 +43,7 @@ func (b *Backend) ask(ctx context.Context, at *url.URL, info backend.LockInfo) (
 		return nil, nil
 	}
 	if a.status != http.StatusLocked && a.status != http.StatusConflict {
-		return nil, b.failure(ctx, locking, b.client.status(a))
+		return nil, b.doubtful(b.failure(ctx, locking, b.client.status(a)))
 	}
 	o := &other{info: parseHolder(a.body), raw: a.body}
 	if o.info.ID == info.ID {
@@ -53,11 +53,13 @@ func (b *Backend) ask(ctx context.Context, at *url.URL, info backend.LockInfo) (
 	return o, nil
 }
 
-// doubtful says of an error that what was asked may have been done.
+// doubtful says of an error that what was asked may have been done, if it may.
 func (b *Backend) doubtful(err error) error {
 	var u *backend.UnreachableError
 	if errors.As(err, &u) {
-		u.Doubt = true
+		var broken *brokenError
+		var said *statusError
+		u.Doubt = errors.As(err, &broken) && broken.sent || errors.As(err, &said) && said.status >= 500
 	}
 	return err
 }
@@ -126,9 +128,17 @@ func (b *Backend) giveBack(ctx context.Context, info backend.LockInfo) error {
 	return err
 }
 
-// release unlocks with what was locked with. It reports whether the server
-// agreed.
-func (b *Backend) release(ctx context.Context, at *url.URL, id string, body []byte) (bool, error) {
+// outcome is what became of unlocking.
+type outcome int
+
+const (
+	freed   outcome = iota
+	refused         // nothing was unlocked
+	unsure          // refused at last, but an answer was lost before
+)
+
+// release unlocks with what was locked with.
+func (b *Backend) release(ctx context.Context, at *url.URL, id string, body []byte) (outcome, error) {
 	if b.places.flavor == gitlab {
 		// GitLab unlocks without looking where no ID reaches it, and the body of a
 		// DELETE may be lost on the way.
@@ -136,19 +146,22 @@ func (b *Backend) release(ctx context.Context, at *url.URL, id string, body []by
 	}
 	a, err := b.client.do(ctx, request{method: b.places.unlockMethod, url: at, body: body})
 	if err != nil {
-		return false, b.doubtful(b.failure(ctx, unlocking, err))
+		return refused, b.doubtful(b.failure(ctx, unlocking, err))
 	}
 	if a.ok() {
 		if err := a.page(); err != nil {
-			return false, b.failure(ctx, unlocking, err)
+			return refused, b.failure(ctx, unlocking, err)
 		}
-		return true, nil
+		return freed, nil
 	}
 	switch a.status {
 	case http.StatusBadRequest, http.StatusNotFound, http.StatusConflict, http.StatusLocked, http.StatusPreconditionFailed:
-		return false, nil
+		if a.repeated {
+			return unsure, nil
+		}
+		return refused, nil
 	}
-	return false, b.failure(ctx, unlocking, b.client.status(a))
+	return refused, b.doubtful(b.failure(ctx, unlocking, b.client.status(a)))
 }
 
 // key is what the lock of another holder is unlocked with.
@@ -182,16 +195,19 @@ func (b *Backend) Lock(ctx context.Context, info backend.LockInfo) (backend.Lock
 		}
 		if o == nil {
 			h.notices = notices
-			return b.begin(ctx, h, len(notices) > 0)
+			if h, err = b.begin(ctx, h, len(notices) > 0); err != nil {
+				return nil, err
+			}
+			return h, nil
 		}
 		if last = b.look(ctx, o); last.Lease.Verdict != backend.Dead {
 			break
 		}
-		freed, err := b.release(ctx, b.places.unlock, last.ID, o.key(last.ID))
+		done, err := b.release(ctx, b.places.unlock, last.ID, o.key(last.ID))
 		if err != nil {
 			return nil, err
 		}
-		if freed {
+		if done == freed {
 			notices = append(notices, lease.TakenOver(last))
 		}
 	}
@@ -225,8 +241,8 @@ func (b *Backend) ForceUnlock(ctx context.Context, id string) error {
 	case o.info.ID != "" && o.info.ID != id:
 		return &backend.LockIDError{ID: id, Holder: b.look(ctx, o)}
 	}
-	freed, err := b.release(ctx, b.places.unlock, id, o.key(id))
-	if err == nil && !freed {
+	done, err := b.release(ctx, b.places.unlock, id, o.key(id))
+	if err == nil && done == refused {
 		err = b.failure(ctx, unlocking, errors.New("the server refuses to unlock with this ID; look again who holds the lock"))
 	}
 	return err

@@ -20,8 +20,17 @@ type Retry struct {
 
 // do sends a request that may be repeated without harm.
 func (c *client) do(ctx context.Context, r request) (*answer, error) {
+	sent := false
 	for attempt := 0; ; attempt++ {
 		a, err := c.send(ctx, r)
+		var broken *brokenError
+		if errors.As(err, &broken) {
+			sent = sent || broken.sent
+			broken.sent = sent
+		}
+		if a != nil {
+			a.repeated = attempt > 0
+		}
 		if !passing(a, err) || attempt >= c.retry.Max || ctx.Err() != nil {
 			return a, err
 		}

@@ -43,11 +43,14 @@ func open(location string) backend.Backend {
 
 func options(location string) httpstate.Options {
 	opts := httpstate.Options{
-		Address: location, Username: testUser, Password: testPassword,
-		Terms: lease.Terms{Duration: testLease},
-		Retry: httpstate.Retry{Max: 2, MinWait: 10 * time.Millisecond, MaxWait: 100 * time.Millisecond},
+		Address: location,
+		Terms:   lease.Terms{Duration: testLease},
+		Retry:   httpstate.Retry{Max: 2, MinWait: 10 * time.Millisecond, MaxWait: 100 * time.Millisecond},
 	}
-	if strings.Contains(location, "/strict/") || strings.Contains(location, "/plain/") || strings.Contains(location, "/single/") {
+	if !strings.Contains(location, "@") {
+		opts.Username, opts.Password = testUser, testPassword
+	}
+	if !strings.Contains(location, "/api/") {
 		opts.LockAddress, opts.UnlockAddress = location, location
 	}
 	return opts

@@ -120,7 +120,7 @@ func (b *Backend) confirm(ctx context.Context, body []byte, header state.Header)
 		shown, a, err := b.shows(ctx, body, false)
 		switch {
 		case err != nil:
-			return b.doubtful(err)
+			return fmt.Errorf("serial %d was written, and could not be read again to make sure: %w", header.Serial, err)
 		case shown:
 			return nil
 		case attempt < b.client.retry.Max:

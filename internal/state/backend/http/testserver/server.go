@@ -6,7 +6,7 @@
 //	/api/packages/OWNER/terraform/state/NAME     Gitea
 //	/strict/NAME                                 every write needs the lock, and unlocking all its fields
 //	/plain/NAME                                  no more than the protocol asks for
-//	/single/…                                    one document for all paths, and no lock
+//	/single/NAME                                 one document for all names
 //
 // It is strict where they are, keeps a history of all that it accepted, and
 // fails in the ways that servers and networks fail when it is told to.
@@ -103,6 +103,16 @@ func (s *Server) Raw(path string) []byte {
 	return nil
 }
 
+// Versions returns how many versions of a state are kept.
+func (s *Server) Versions(path string) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if e := s.entries[path]; e != nil {
+		return len(e.versions)
+	}
+	return 0
+}
+
 // HolderID returns the ID of the lock that is held on a path, "" for none.
 func (s *Server) HolderID(path string) string {
 	s.mu.Lock()
@@ -118,14 +128,15 @@ func (s *Server) HolderID(path string) string {
 func (s *Server) TakeLock(path, id, who string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.entry(path).lock = &holder{id: id, who: who, created: s.now(), fields: map[string]string{"ID": id, "Who": who}}
+	fields := map[string]string{"ID": id, "Who": who, "Created": s.now().UTC().Format(time.RFC3339Nano)}
+	s.locked(&call{path: path}, s.entry(path), &holder{id: id, who: who, created: s.now(), fields: fields})
 }
 
 // BreakLock takes any lock away.
 func (s *Server) BreakLock(path string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.entry(path).lock = nil
+	s.unlocked(&call{path: path}, s.entry(path))
 }
 
 func (s *Server) now() time.Time {

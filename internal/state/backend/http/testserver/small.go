@@ -18,9 +18,6 @@ func (s *Server) small(c *call) (int, []byte, http.Header) {
 	case "write":
 		return s.smallWrite(c, e)
 	case "lock":
-		if c.dialect == single {
-			return http.StatusOK, nil, nil
-		}
 		if e.lock == nil {
 			s.locked(c, e, &holder{id: f["ID"], fields: f})
 			return http.StatusOK, nil, nil
@@ -34,13 +31,13 @@ func (s *Server) small(c *call) (int, []byte, http.Header) {
 		if c.dialect == strict && len(c.body) > 0 && (e.lock == nil || !maps.Equal(e.lock.fields, f)) {
 			return http.StatusBadRequest, nil, nil
 		}
-		if c.dialect == plain && len(c.body) > 0 && e.lock != nil && e.lock.id != f["ID"] {
+		if c.dialect != strict && len(c.body) > 0 && e.lock != nil && e.lock.id != f["ID"] {
 			return http.StatusConflict, e.lock.json(), nil
 		}
 		s.unlocked(c, e)
 		return http.StatusOK, nil, nil
 	}
-	delete(s.entries, c.path)
+	e.versions, e.planted, e.latest, e.previous = map[int64][]byte{}, nil, 0, 0
 	s.events = append(s.events, Event{Path: c.path, What: "delete"})
 	return http.StatusOK, nil, nil
 }
