@@ -7,9 +7,29 @@ import (
 	"github.com/zclconf/go-cty/cty"
 )
 
-// early evaluates an expression whose value is needed while the configuration
-// is being loaded. what is the subject of the error where that is impossible.
+// earlyShown is early for what is shown and recorded, and so must not be
+// sensitive.
+func (ev *evaluator) earlyShown(in *instance, expr hclsyntax.Expression, what string) (cty.Value, bool) {
+	v, ok := ev.earlyMarked(in, expr, what)
+	if ok && v.ContainsMarked() {
+		ev.report(errorAt(expr.Range(), "Sensitive value where it is shown",
+			"%s is shown in messages, but its value is sensitive. Use nonsensitive, if it is no secret.", what))
+		return cty.DynamicVal, false
+	}
+	return v, ok
+}
+
+// early is earlyMarked without telling what is sensitive.
 func (ev *evaluator) early(in *instance, expr hclsyntax.Expression, what string) (cty.Value, bool) {
+	v, ok := ev.earlyMarked(in, expr, what)
+	v, _ = v.UnmarkDeep()
+	return v, ok
+}
+
+// earlyMarked evaluates an expression whose value is needed while the
+// configuration is being loaded. what is the subject of the error where that is
+// impossible.
+func (ev *evaluator) earlyMarked(in *instance, expr hclsyntax.Expression, what string) (cty.Value, bool) {
 	if ev.config.bad[expr] {
 		return cty.DynamicVal, false
 	}
@@ -28,7 +48,6 @@ func (ev *evaluator) early(in *instance, expr hclsyntax.Expression, what string)
 	if n.failed {
 		return cty.DynamicVal, false
 	}
-	v, _ = v.UnmarkDeep()
 	if !v.IsWhollyKnown() {
 		ev.report(errorAt(expr.Range(), "Value needed before anything else",
 			"%s is needed before any block is evaluated, but %s not known then.", what, ev.unknowns(in, expr, refs)))
@@ -72,7 +91,7 @@ func (l *loader) esd(ev *evaluator) {
 	for _, block := range ev.root.module.decl.esd {
 		l.bodies(block)
 		if attr := block.Body.Attributes["required_version"]; attr != nil {
-			if v, ok := ev.early(ev.root, attr.Expr, "required_version"); ok {
+			if v, ok := ev.earlyShown(ev.root, attr.Expr, "required_version"); ok {
 				l.requiredVersion(v, attr)
 			}
 		}

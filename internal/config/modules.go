@@ -54,7 +54,7 @@ func (l *loader) source(ev *evaluator, in *instance, call *callDecl) (string, bo
 		return "", false
 	}
 	at := call.source.Range()
-	v, ok := ev.early(in, call.source, "The source of a module")
+	v, ok := ev.earlyShown(in, call.source, "The source of a module")
 	if !ok {
 		return "", false
 	}
