@@ -14,15 +14,16 @@ import (
 // rooms are the directories below internal/, and which others each may import.
 // docs/architecture.md says why.
 var rooms = map[string][]string{
-	"cli":       {"workspace", "importer", "view", "apply", "plan", "config", "providers", "state", "graph", "oci", "sandbox", "schema", "addr"},
-	"workspace": {"apply", "plan", "config", "providers", "state", "graph", "spack", "oci", "sandbox", "schema", "addr"},
+	"cli":       {"workspace", "importer", "view", "compare", "apply", "plan", "config", "providers", "state", "graph", "oci", "sandbox", "schema", "addr"},
+	"workspace": {"apply", "compare", "plan", "config", "providers", "state", "graph", "spack", "oci", "sandbox", "schema", "addr"},
 	"importer":  {"config", "spack", "addr"},
-	"view":      {"apply", "plan", "config", "state", "graph", "schema", "addr"},
+	"view":      {"apply", "compare", "plan", "config", "state", "graph", "schema", "addr"},
 	"apply":     {"plan", "graph", "providers", "state", "addr"},
 	"plan":      {"config", "graph", "providers", "state", "addr"},
 	"config":    {"schema", "addr"},
 	"providers": {"artifact", "spack", "archive", "oci", "sandbox", "state", "schema", "addr"},
 	"state":     {"oci", "schema", "addr"},
+	"compare":   {"plan", "config", "state", "spack", "archive", "oci", "addr"},
 	"artifact":  {"archive", "oci"},
 	"spack":     {"archive", "oci"},
 	"archive":   {},
@@ -33,7 +34,7 @@ var rooms = map[string][]string{
 	"addr":      {},
 
 	// Beside the house: what writes the documentation, and what only tests.
-	"docgen":       {"cli", "providers", "schema"},
+	"docgen":       {"cli", "providers", "state", "schema"},
 	"architecture": {},
 	"e2e":          {},
 }

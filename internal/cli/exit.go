@@ -12,7 +12,7 @@ import (
 const (
 	ExitOK          = 0   // done, or nothing to do
 	ExitError       = 1   // the configuration, the state or the machine is not in order
-	ExitChanges     = 2   // plan --detailed-exitcode, fmt --check, cache check: there are changes
+	ExitChanges     = 2   // plan --detailed-exitcode, fmt --check, diff --exit-code, cache check: there are changes
 	ExitUsage       = 3   // the command line is wrong
 	ExitLocked      = 4   // somebody else holds the lock of the state
 	ExitStale       = 5   // the saved plan is stale
@@ -31,7 +31,7 @@ var ExitCodes = []struct {
 }{
 	{ExitOK, "ok", "All is done, or there is nothing to do."},
 	{ExitError, "error", "Something is not in order: the configuration, the state, the machine, a registry. Nothing was changed, unless the message says so."},
-	{ExitChanges, "changes", "`plan --detailed-exitcode` found changes; `fmt --check` found files to format; `lock --check` found pins to change; `cache check` found something wrong."},
+	{ExitChanges, "changes", "`plan --detailed-exitcode` found changes; `fmt --check` found files to format; `lock --check` found pins to change; `diff --exit-code` found differences; `cache check` found something wrong."},
 	{ExitUsage, "usage", "The command line is wrong."},
 	{ExitLocked, "lock held", "Somebody else holds the lock of the state."},
 	{ExitStale, "stale plan", "The state or the configuration has moved on since the plan was saved."},
