@@ -72,7 +72,7 @@ func (s *session) explaining(events func(apply.Event)) func(apply.Event) {
 // writeAtEnd records what a run has done. Where the place of the state does not
 // answer, it is tried again for a while; a write of which it is not known
 // whether it was done is looked at. ctx is that of the run: an interrupt while
-// it is tried again ends that.
+// it is tried again ends that, too.
 func (s *session) writeAtEnd(ctx context.Context, next *state.State, opts ApplyOptions) error {
 	if s.lost {
 		return fmt.Errorf("recording the state: %w", backend.ErrLockLost)
@@ -81,9 +81,14 @@ func (s *session) writeAtEnd(ctx context.Context, next *state.State, opts ApplyO
 	if patience == 0 {
 		patience = recordFor
 	}
-	interrupted := ctx.Done()
-	if ctx.Err() != nil { // by an interrupt that has ended the run
-		interrupted, patience = nil, min(patience, 10*time.Second)
+	asked, ended := opts.Drain, ctx.Done()
+	select {
+	case <-asked: // by the interrupt that has ended the run
+		asked = nil
+	default:
+	}
+	if ctx.Err() != nil {
+		ended, patience = nil, min(patience, 10*time.Second)
 	}
 	ctx = context.WithoutCancel(ctx)
 	deadline := time.Now().Add(patience)
@@ -110,7 +115,10 @@ func (s *session) writeAtEnd(ctx context.Context, next *state.State, opts ApplyO
 		timer := time.NewTimer(min(pause, time.Until(deadline)))
 		select {
 		case <-timer.C:
-		case <-interrupted:
+		case <-asked:
+			timer.Stop()
+			return err
+		case <-ended:
 			timer.Stop()
 			return err
 		}
