@@ -71,9 +71,17 @@ func destination(path string) (real string, special bool) {
 	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() && !info.IsDir() {
 		return path, true
 	}
-	if resolved, err := filepath.EvalSymlinks(path); err == nil {
-		path = resolved
-	} else if dir, err := filepath.EvalSymlinks(filepath.Dir(path)); err == nil {
+	for range maxLinks { // also those that lead to no file yet
+		target, err := os.Readlink(path)
+		if err != nil {
+			break
+		}
+		if !filepath.IsAbs(target) {
+			target = filepath.Join(filepath.Dir(path), target)
+		}
+		path = target
+	}
+	if dir, err := filepath.EvalSymlinks(filepath.Dir(path)); err == nil {
 		path = filepath.Join(dir, filepath.Base(path))
 	}
 	if abs, err := filepath.Abs(path); err == nil {
@@ -81,6 +89,9 @@ func destination(path string) (real string, special bool) {
 	}
 	return path, false
 }
+
+// maxLinks is how many links Linux follows.
+const maxLinks = 40
 
 // claim makes sure that the reports can be written, before anything is done, and
 // removes those of an earlier run: none of them must be taken for one of this.
