@@ -7,9 +7,11 @@ import (
 
 // Existing plans to record everything that exists as it is wanted, needed or
 // not: all that a state would say of a configuration which was applied, as far
-// as caches and registries have it. It looks at every object; nothing recorded
-// counts.
+// as caches and registries have it. It looks at every object. Of what is
+// recorded counts only which sets of packages are there: such a set is recorded
+// by itself where nothing is made of it.
 func Existing(ctx context.Context, req Request) (*Plan, error) {
+	before := req.State
 	req.State, req.Mode = nil, Apply
 	req.Targets, req.Excludes, req.Replaces, req.Only, req.NoRefresh = nil, nil, nil, "", false
 	p, err := newPlanner(req)
@@ -18,6 +20,10 @@ func Existing(ctx context.Context, req Request) (*Plan, error) {
 	}
 	var ask []int
 	for i := range p.objects {
+		set := onDemand(p.provider[i]) && !isPackage(p.provider[i])
+		if set && len(p.users[i]) > 0 && (before == nil || before.Get(p.objects[i].Address.String()) == nil) {
+			continue
+		}
 		if !unrecorded(p.provider[i]) {
 			ask = append(ask, i)
 		}

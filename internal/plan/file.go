@@ -172,7 +172,7 @@ func read(in *bufio.Reader) (*Plan, string) {
 	sum := sha256.New()
 	body := &line{in: in, sum: sum}
 	p, problem := decode(body)
-	rest, err := io.Copy(io.Discard, body) // for the checksum
+	_, err := io.Copy(io.Discard, body) // for the checksum
 	end, endErr := io.ReadAll(io.LimitReader(in, int64(len(fileEnd))+1))
 	switch {
 	case err != nil || endErr != nil || !body.ended:
@@ -181,7 +181,7 @@ func read(in *bufio.Reader) (*Plan, string) {
 		return nil, "it was changed after it was saved: its checksum does not fit"
 	case problem != "":
 		return nil, "it is damaged: " + problem
-	case rest > 1 || p.FormatVersion != h.FormatVersion || p.ESDVersion != h.ESDVersion:
+	case p.FormatVersion != h.FormatVersion || p.ESDVersion != h.ESDVersion:
 		return nil, "it is damaged: what it says of itself does not fit"
 	}
 	return p, p.problem()
@@ -246,16 +246,16 @@ func (p *Plan) problem() string {
 	if !slices.Contains([]Mode{Apply, Destroy, RefreshOnly}, p.Mode) {
 		return fmt.Sprintf("it is damaged: %q is no mode", p.Mode)
 	}
-	changed := make(map[string]bool, len(p.Changes))
+	changed := make(map[string]string, len(p.Changes)) // to their kinds
 	for i := range p.Changes {
 		c := &p.Changes[i]
 		if problem := c.problem(); problem != "" {
 			return "it is damaged: " + problem
 		}
-		if changed[c.Address] {
+		if _, twice := changed[c.Address]; twice {
 			return fmt.Sprintf("it is damaged: %s changes twice", c.Address)
 		}
-		changed[c.Address] = true
+		changed[c.Address] = c.Kind
 	}
 	if problem := p.stepsProblem(changed); problem != "" {
 		return "it is damaged: " + problem
@@ -288,11 +288,17 @@ func (c *Change) problem() string {
 }
 
 // stepsProblem says what cannot be right about the steps.
-func (p *Plan) stepsProblem(changed map[string]bool) string {
+func (p *Plan) stepsProblem(changed map[string]string) string {
 	ids := make(map[string]bool, len(p.Steps))
 	for _, s := range p.Steps {
-		if !changed[s.Address] {
+		kind, known := changed[s.Address]
+		switch {
+		case !known:
 			return fmt.Sprintf("step %s belongs to no change", s.ID)
+		case s.ID != s.Address+"#"+s.Op || s.Kind != kind:
+			return fmt.Sprintf("step %s is not one of %s", s.ID, s.Address)
+		case s.Resources.CPUs < 0 || s.Resources.Memory < 0 || s.Resources.Timeout < 0:
+			return fmt.Sprintf("step %s occupies less than nothing", s.ID)
 		}
 		if ids[s.ID] {
 			return fmt.Sprintf("step %s is listed twice", s.ID)

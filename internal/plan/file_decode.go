@@ -55,7 +55,7 @@ func decodePlan(r io.Reader, p *Plan) error {
 	if _, err := d.Token(); err != nil {
 		return err
 	}
-	if d.More() {
+	if _, err := d.Token(); !errors.Is(err, io.EOF) {
 		return errors.New("something follows the plan")
 	}
 	return decodeRest(rest, p)

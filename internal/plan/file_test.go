@@ -96,23 +96,29 @@ func TestPlansThatCannotBeAppliedAreRefused(t *testing.T) {
 		data []byte
 		want string
 	}{
-		"empty":                         {nil, "it is not a saved plan, or was cut off"},
-		"cut in the middle":             {whole[:len(whole)/2], "it was cut off"},
-		"edited":                        {bytes.Replace(whole, []byte(`"op":"build"`), []byte(`"op":"burnt"`), 1), "it was changed after it was saved"},
-		"of a newer version":            {bytes.Replace(whole, []byte(`"format_version":2,"esd_version":"1.0.0"`), []byte(`"format_version":9,"esd_version":"7.1"`), 1), `it was saved by esd "7.1", whose format this version does not know`},
-		"of an older version":           {bytes.Replace(whole, []byte(`"format_version":2,`), []byte(`"format_version":1,`), 1), "whose format is no longer known"},
-		"not a plan but other JSON":     {[]byte(`{"format":"esd-state","format_version":1}`), "it is not a saved plan"},
-		"not JSON":                      {[]byte("recipe \"a\" {}\n"), "it is not a saved plan, or was cut off"},
-		"with a field nobody knows":     {seal([]byte(`{"format_version":2,"esd_version":"1.0.0","mode":"apply","color":"red"}`)), "it is damaged"},
-		"without a mode":                {seal([]byte(`{"format_version":2,"esd_version":"1.0.0"}`)), `it is damaged: "" is no mode`},
-		"with the plan being null":      {seal([]byte(`null`)), "it is damaged"},
-		"with a step listed twice":      {changed(func(p *plan.Plan) { p.Steps = append(p.Steps, p.Steps[0]) }), "is listed twice"},
-		"with a step that needs itself": {changed(func(p *plan.Plan) { p.Steps[0].Needs = []string{p.Steps[0].ID} }), "it is damaged"},
+		"empty":                          {nil, "it is not a saved plan, or was cut off"},
+		"cut in the middle":              {whole[:len(whole)/2], "it was cut off"},
+		"edited":                         {bytes.Replace(whole, []byte(`"op":"build"`), []byte(`"op":"burnt"`), 1), "it was changed after it was saved"},
+		"of a newer version":             {bytes.Replace(whole, []byte(`"format_version":2,"esd_version":"1.0.0"`), []byte(`"format_version":9,"esd_version":"7.1"`), 1), `it was saved by esd "7.1", whose format this version does not know`},
+		"of an older version":            {bytes.Replace(whole, []byte(`"format_version":2,`), []byte(`"format_version":1,`), 1), "whose format is no longer known"},
+		"not a plan but other JSON":      {[]byte(`{"format":"esd-state","format_version":1}`), "it is not a saved plan"},
+		"not JSON":                       {[]byte("recipe \"a\" {}\n"), "it is not a saved plan, or was cut off"},
+		"with a field nobody knows":      {seal([]byte(`{"format_version":2,"esd_version":"1.0.0","mode":"apply","color":"red"}`)), "it is damaged"},
+		"with something behind the plan": {seal([]byte(toJSON(t, p) + "}")), "something follows the plan"},
+		"with a list that stands twice":  {seal([]byte(`{"changes":[],"changes":[]}`)), "stands in it twice"},
+		"with a list that is none":       {seal([]byte(`{"changes":{}}`)), "a list is expected"},
+		"without a mode":                 {seal([]byte(`{"format_version":2,"esd_version":"1.0.0"}`)), `it is damaged: "" is no mode`},
+		"with the plan being null":       {seal([]byte(`null`)), "it is damaged"},
+		"with a step listed twice":       {changed(func(p *plan.Plan) { p.Steps = append(p.Steps, p.Steps[0]) }), "is listed twice"},
+		"with a step that needs itself":  {changed(func(p *plan.Plan) { p.Steps[0].Needs = []string{p.Steps[0].ID} }), "it is damaged"},
 		"with steps in a circle": {changed(func(p *plan.Plan) {
 			p.Steps[0].Needs = []string{p.Steps[len(p.Steps)-1].ID}
 		}), "it is damaged"},
 		"with a need that is not there":       {changed(func(p *plan.Plan) { p.Steps[0].Needs = []string{"recipe.x#build"} }), "which is not there"},
 		"with a step that belongs to nothing": {changed(func(p *plan.Plan) { p.Steps[0].Address = "recipe.x" }), "belongs to no change"},
+		"with a step of another kind":         {changed(func(p *plan.Plan) { p.Steps[0].Kind = "executor" }), "is not one of"},
+		"with a step named otherwise":         {changed(func(p *plan.Plan) { p.Steps[0].Op = "burn" }), "is not one of"},
+		"with a step that frees memory":       {changed(func(p *plan.Plan) { p.Steps[0].Resources.Memory = -1 }), "less than nothing"},
 		"with two changes of one object":      {changed(func(p *plan.Plan) { p.Changes = append(p.Changes, p.Changes[0]) }), "changes twice"},
 		"with an address that cannot be":      {changed(func(p *plan.Plan) { p.Changes[0].Address = "../../etc" }), "it is damaged"},
 		"with a moved object that cannot be":  {changed(func(p *plan.Plan) { p.Changes[0].From = "../../etc" }), "it is damaged"},
@@ -235,13 +241,17 @@ func TestSavingToWhereNothingCanBeWrittenLeavesNothing(t *testing.T) {
 }
 
 func FuzzParse(f *testing.F) {
-	_, path := saved(f)
+	p, path := saved(f)
 	whole, err := os.ReadFile(path)
 	if err != nil {
 		f.Fatal(err)
 	}
 	f.Add(whole)
 	f.Add(whole[:len(whole)/2])
+	f.Add([]byte(toJSON(f, p)))
+	m, w := upgrade()
+	now := m.request(f, w, plan.Apply)
+	now.Config.Digest = "another"
 	f.Add(seal([]byte(`{"mode":"apply","changes":[{"address":"recipe.a"}],"steps":[{"id":"a","address":"recipe.a","needs":["a"]}]}`)))
 	f.Add([]byte(`{"format":"esd-plan","format_version":2,"plan":null}`))
 	f.Fuzz(func(t *testing.T, data []byte) {
@@ -256,6 +266,10 @@ func FuzzParse(f *testing.F) {
 			}
 			if _, err := p.Graph(); err != nil {
 				t.Errorf("a plan that was accepted has no graph: %v", err)
+			}
+			verified, err := p.Verify(now) // must not panic, whatever it says
+			if err == nil && verified.Plan == nil {
+				t.Error("a plan that may be done is none")
 			}
 		}
 	})

@@ -2,7 +2,6 @@ package plan
 
 import (
 	"bytes"
-	"encoding/json"
 	"slices"
 
 	"esd/internal/addr"
@@ -251,7 +250,7 @@ func (v *verifier) recordedAs(c OutputChange) bool {
 	case !there || recorded.Sensitive() != c.Sensitive:
 		return false
 	}
-	return c.Sensitive || c.Unknown || bytes.Equal(recorded.Value(), json.RawMessage(c.After))
+	return c.Sensitive || c.Unknown || bytes.Equal(recorded.Value(), c.After)
 }
 
 // take takes a change out of the counts.
