@@ -117,7 +117,7 @@ func (w *Workspace) rebuilt(ctx context.Context) (*Rebuilt, *recording, error) {
 		return nil, nil, err
 	}
 	r := &Rebuilt{Location: w.location(), Old: old.header, Problem: old.problem, Durations: len(old.state.Durations) > 0}
-	resolved, existing, err := w.existing(ctx)
+	resolved, existing, err := w.existing(ctx, old.state)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -151,7 +151,7 @@ func (w *Workspace) rebuilt(ctx context.Context) (*Rebuilt, *recording, error) {
 }
 
 // existing finds everything that is configured and exists.
-func (w *Workspace) existing(ctx context.Context) (*Resolved, *plan.Plan, error) {
+func (w *Workspace) existing(ctx context.Context, before *state.State) (*Resolved, *plan.Plan, error) {
 	resolved, diags := w.Resolve(ctx, nil)
 	if diags.HasErrors() {
 		return nil, nil, diags
@@ -160,6 +160,7 @@ func (w *Workspace) existing(ctx context.Context) (*Resolved, *plan.Plan, error)
 	if err != nil {
 		return nil, nil, err
 	}
+	request.State = before
 	existing, err := plan.Existing(ctx, request)
 	return resolved, existing, err
 }
