@@ -30,7 +30,9 @@ func Plan(w io.Writer, p *plan.Plan, o Options) error {
 	v.changes()
 	v.outputs()
 	v.warnings()
-	v.line(v.paint(bold, SummaryLine(p.Summary)))
+	for _, row := range wrap(SummaryLine(p.Summary), v.room(0)) {
+		v.line(v.paint(bold, row))
+	}
 	v.forecast()
 	return v.flush()
 }
