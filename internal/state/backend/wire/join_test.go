@@ -1,0 +1,48 @@
+package wire
+
+import (
+	"slices"
+	"strings"
+	"testing"
+)
+
+// Streams that nobody has compressed reach what damage to frames, which have
+// checksums, does not.
+func TestStreamsThatDoNotFitAreRefused(t *testing.T) {
+	t.Parallel()
+	good := streams{text: []byte("\x01 \x07\x08 \x04 \x05 \x09\x02 \x13"), addresses: []byte("a.b\nc.d\n"), keys: slices.Repeat([]byte{0xab}, 64),
+		hashes: []byte{1, 2}, digits: []byte("123"), refs: []byte{2, 0, 0}}
+	want := "a.b abababab c.d c.d 0102 123"
+	if out, err := good.join(len(want)); err != nil || string(out) != want {
+		t.Fatalf("%q, %v", out, err)
+	}
+	for name, spoil := range map[string]func(*streams){
+		"another size":                func(s *streams) { s[text] = append(s[text], ' ') },
+		"an unknown mark":             func(s *streams) { s[text] = []byte("\x0b") },
+		"a mark without its byte":     func(s *streams) { s[text] = []byte("\x01\x07") },
+		"too few hashes":              func(s *streams) { s[hashes] = nil },
+		"too many hashes":             func(s *streams) { s[hashes] = make([]byte, 3) },
+		"too few digits":              func(s *streams) { s[digits] = nil },
+		"too few refs":                func(s *streams) { s[refs] = nil },
+		"a ref to nothing":            func(s *streams) { s[refs] = []byte{0xff, 0xff, 0xff} },
+		"a ref before the first":      func(s *streams) { s[refs] = []byte{3, 0, 0} },
+		"an object without key":       func(s *streams) { s[keys] = s[keys][:32] },
+		"no end of an address":        func(s *streams) { s[addresses] = []byte("a.b\nc.d") },
+		"a key of no object":          func(s *streams) { s[text] = []byte("\x07\x08") },
+		"a key of nobody else":        func(s *streams) { s[text] = []byte("\x01\x08\x08") },
+		"more digits than a key":      func(s *streams) { s[text] = []byte("\x01\x07\x50") },
+		"again without a first":       func(s *streams) { s[text] = []byte("\x01\x05") },
+		"the address before all":      func(s *streams) { s[text] = []byte("\x03") },
+		"a jump out of the table":     func(s *streams) { s[text] = []byte("\x02"); s[refs] = []byte{0xff, 0, 0} },
+		"an object of an empty table": func(s *streams) { s[text], s[addresses], s[keys] = []byte("\x01"), nil, nil },
+	} {
+		s := streams{}
+		for i := range good {
+			s[i] = slices.Clone(good[i])
+		}
+		spoil(&s)
+		if out, err := s.join(len(want)); err == nil || out != nil {
+			t.Errorf("%s: %q, %v", name, strings.ToValidUTF8(string(out), "?"), err)
+		}
+	}
+}
