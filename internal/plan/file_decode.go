@@ -20,7 +20,8 @@ func decode(r io.Reader) (*Plan, string) {
 }
 
 func decodePlan(r io.Reader, p *Plan) error {
-	d := json.NewDecoder(r)
+	value := &oneValue{r: r}
+	d := json.NewDecoder(value)
 	d.DisallowUnknownFields()
 	d.UseNumber() // records keep their numbers to the last digit
 	if t, err := d.Token(); err != nil || t != json.Delim('{') {
@@ -29,6 +30,7 @@ func decodePlan(r io.Reader, p *Plan) error {
 	rest := map[string]json.RawMessage{}
 	seen := map[string]bool{}
 	for d.More() {
+		value.begin()
 		t, err := d.Token()
 		if err != nil {
 			return err
@@ -40,9 +42,9 @@ func decodePlan(r io.Reader, p *Plan) error {
 		seen[name] = true
 		switch name {
 		case "changes":
-			err = decodeList(d, &p.Changes)
+			err = decodeList(d, value, &p.Changes)
 		case "steps":
-			err = decodeList(d, &p.Steps)
+			err = decodeList(d, value, &p.Steps)
 		default:
 			var value json.RawMessage
 			err = d.Decode(&value)
@@ -62,7 +64,7 @@ func decodePlan(r io.Reader, p *Plan) error {
 }
 
 // decodeList reads an array element by element.
-func decodeList[T any](d *json.Decoder, list *[]T) error {
+func decodeList[T any](d *json.Decoder, value *oneValue, list *[]T) error {
 	t, err := d.Token()
 	if err != nil {
 		return err
@@ -71,6 +73,7 @@ func decodeList[T any](d *json.Decoder, list *[]T) error {
 		return errors.New("a list is expected")
 	}
 	for d.More() {
+		value.begin()
 		var element T
 		if err := d.Decode(&element); err != nil {
 			return err
@@ -79,6 +82,27 @@ func decodeList[T any](d *json.Decoder, list *[]T) error {
 	}
 	_, err = d.Token()
 	return err
+}
+
+// maxValue bounds one change, one step and what is besides, in bytes: the
+// decoder has it in memory as a whole.
+const maxValue = 64 << 20
+
+// oneValue reads on as long as one value is not too large.
+type oneValue struct {
+	r    io.Reader
+	read int
+}
+
+func (v *oneValue) begin() { v.read = 0 }
+
+func (v *oneValue) Read(b []byte) (int, error) {
+	if v.read > maxValue {
+		return 0, errors.New("a part of it is larger than any can be")
+	}
+	n, err := v.r.Read(b)
+	v.read += n
+	return n, err
 }
 
 // decodeRest reads what is not a list of many.

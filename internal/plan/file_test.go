@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -273,4 +274,32 @@ func FuzzParse(f *testing.F) {
 			}
 		}
 	})
+}
+
+func TestAPlanWithAnEndlessPartDoesNotFillTheMemory(t *testing.T) {
+	if testing.Short() {
+		t.Skip("reads 200 MB")
+	}
+	head := fmt.Sprintf("{\"format\":\"esd-plan\",\"format_version\":2,\"esd_version\":\"1.0.0\",\"sha256\":\"%064d\",\"plan\":\n", 0)
+	endless := io.LimitReader(repeated('x'), 200<<20)
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	_, problem, err := plan.Read(io.MultiReader(strings.NewReader(head+`{"mode":"`), endless, strings.NewReader("\"}\n}\n")))
+	runtime.ReadMemStats(&after)
+	if err != nil || !strings.Contains(problem, "checksum does not fit") {
+		t.Error(problem, err)
+	}
+	if taken := after.TotalAlloc - before.TotalAlloc; taken > 400<<20 {
+		t.Errorf("%d bytes of memory were asked for", taken)
+	}
+}
+
+// repeated is one byte for ever.
+type repeated byte
+
+func (r repeated) Read(b []byte) (int, error) {
+	for i := range b {
+		b[i] = byte(r)
+	}
+	return len(b), nil
 }
