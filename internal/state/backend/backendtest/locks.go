@@ -128,7 +128,7 @@ func waiting(t *testing.T, store Store, _ Options) {
 	ctx := context.Background()
 	holder := mustLock(t, store.Open(), "apply")
 	asked := 0
-	opts := backend.WaitOptions{Timeout: 200 * time.Millisecond, MinDelay: 10 * time.Millisecond,
+	opts := backend.WaitOptions{Timeout: time.Second, MinDelay: 10 * time.Millisecond,
 		Waiting: func(*backend.LockedError) { asked++ }}
 	_, err := backend.Acquire(ctx, store.Open(), request("b"), opts)
 	var locked *backend.LockedError
