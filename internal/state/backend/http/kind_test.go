@@ -91,7 +91,7 @@ func TestBadSettingsAreRefusedWithoutTellingThem(t *testing.T) {
 		"a key that is none":       {map[string]cty.Value{"client_certificate_pem": text("x"), "client_private_key_pem": text("s3cr3t")}, "PEM"},
 		"negative retries":         {map[string]cty.Value{"retry_max": cty.NumberIntVal(-1)}, "retry_max"},
 		"a lease of no length":     {map[string]cty.Value{"lease": text("1s")}, "lease"},
-		"an unknown attribute":     {map[string]cty.Value{"adress": text("x")}, "address"},
+		"an unknown attribute":     {map[string]cty.Value{"addresses": text("x")}, "it has address"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -11,10 +11,13 @@ import (
 	"io/fs"
 	"net"
 	"net/http"
+	"net/http/httputil"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -46,15 +49,15 @@ func newOther(t *testing.T, binary string) backendtest.Store {
 	_, _ = rand.Read(key)
 	dir := t.TempDir()
 	address := startOther(t, binary, "KMS_KEY="+base64.StdEncoding.EncodeToString(key), "STORAGE_FS_DIR="+dir)
-	url := "http://basic:" + testPassword + "@" + address + "/state/project/production"
+	location := "http://basic:" + testPassword + "@" + oneByOne(t, address) + "/state/project/production"
 	// The name of the file follows from the names of the state and the password.
 	id := fmt.Sprintf("%x", sha256.Sum256([]byte("project-production")))
 	id = fmt.Sprintf("%x", sha256.Sum256([]byte(testPassword+":"+id)))
 	file := filepath.Join(dir, id+".tfstate")
 	seal := seal(t, key)
 	return backendtest.Store{
-		Open:     func() backend.Backend { return open(url) },
-		Location: url,
+		Open:     func() backend.Backend { return open(location) },
+		Location: location,
 		Plant: func(data []byte) error {
 			nonce := make([]byte, seal.NonceSize())
 			return os.WriteFile(file, seal.Seal(nonce, nonce, data, nil), 0o600)
@@ -112,6 +115,22 @@ func startOther(t *testing.T, binary string, env ...string) string {
 	}
 	t.Fatal("the server did not start")
 	return ""
+}
+
+// oneByOne stands before a server and lets one request through at a time. This
+// one ends itself where two log in at once (its settings are a map that each
+// request writes to).
+func oneByOne(t *testing.T, address string) string {
+	t.Helper()
+	var turn sync.Mutex
+	proxy := httputil.NewSingleHostReverseProxy(&url.URL{Scheme: "http", Host: address})
+	proxy.ErrorHandler = func(w http.ResponseWriter, _ *http.Request, _ error) { w.WriteHeader(http.StatusBadGateway) }
+	front := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		turn.Lock()
+		defer turn.Unlock()
+		proxy.ServeHTTP(w, r)
+	})
+	return strings.TrimPrefix(front, "http://")
 }
 
 // answers waits for a server, and reports false when its process has ended.

@@ -29,8 +29,8 @@ type packed struct {
 	// Size and SHA256 are those of the document inside.
 	Size   int64  `json:"size"`
 	SHA256 string `json:"sha256"`
-	// Zstd is the document, compressed; base64 in JSON.
-	Zstd []byte `json:"zstd"`
+	// Content is the document as package wire packs it; base64 in JSON.
+	Content []byte `json:"content"`
 }
 
 // pack makes what is sent of a document.
@@ -45,7 +45,7 @@ func pack(data []byte, h state.Header) ([]byte, error) {
 	sum := sha256.Sum256(data)
 	return json.Marshal(packed{
 		Version: packVersion, Lineage: h.Lineage, Serial: h.Serial,
-		Size: int64(len(data)), SHA256: hex.EncodeToString(sum[:]), Zstd: frame,
+		Size: int64(len(data)), SHA256: hex.EncodeToString(sum[:]), Content: frame,
 	})
 }
 
@@ -74,7 +74,7 @@ func unpack(body []byte, source string) ([]byte, error) {
 	if p.Version > packVersion {
 		return nil, &state.NewerFormatError{Source: source, Format: p.Version}
 	}
-	data, err := wire.Unpack(p.Zstd, source)
+	data, err := wire.Unpack(p.Content, source)
 	if err != nil {
 		return nil, err
 	}

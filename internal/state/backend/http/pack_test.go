@@ -89,8 +89,8 @@ func TestAPackedStateThatIsDamagedIsNotRead(t *testing.T) {
 		"of a newer format":    {edit(func(m map[string]any) { m["packed_version"] = 2 }), state.ErrNewerFormat},
 		"with another digest":  {edit(func(m map[string]any) { m["sha256"] = "00" }), state.ErrInvalid},
 		"with another size":    {edit(func(m map[string]any) { m["size"] = 5 }), state.ErrInvalid},
-		"with other contents":  {edit(func(m map[string]any) { m["zstd"] = "AAAA" }), state.ErrInvalid},
-		"with what is no text": {edit(func(m map[string]any) { m["zstd"] = 7 }), state.ErrTruncated},
+		"with other contents":  {edit(func(m map[string]any) { m["content"] = "AAAA" }), state.ErrInvalid},
+		"with what is no text": {edit(func(m map[string]any) { m["content"] = 7 }), state.ErrTruncated},
 	} {
 		if got, err := httpstate.Unpack(tc.data, "x"); !errors.Is(err, tc.is) || got != nil {
 			t.Errorf("%s: %v", name, err)
@@ -100,8 +100,8 @@ func TestAPackedStateThatIsDamagedIsNotRead(t *testing.T) {
 
 // FuzzUnpack reads documents as a server may serve them.
 func FuzzUnpack(f *testing.F) {
-	f.Add([]byte(`{"packed_version":1,"lineage":"x","serial":1,"size":0,"sha256":"","zstd":""}`))
-	f.Add([]byte(`{"packed_version":1,"zstd":"KLUv/QQAAQAAYQ=="}`))
+	f.Add([]byte(`{"packed_version":1,"lineage":"x","serial":1,"size":0,"sha256":"","content":""}`))
+	f.Add([]byte(`{"packed_version":1,"content":"KLUv/QQAAQAAYQ=="}`))
 	f.Add([]byte("{}"))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		got, err := httpstate.Unpack(data, "x")

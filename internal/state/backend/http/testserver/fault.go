@@ -13,7 +13,7 @@ import (
 
 // Fault is a way to fail. It stays until Mend, or for a number of requests.
 type Fault struct {
-	// Kind is one of the names that Kinds has, or an HTTP status such as "413".
+	// Kind is one of the names in the table below, or an HTTP status such as "413".
 	Kind string
 	// On is "read", "write", "lock", "unlock", "delete" or "version"; "" is all.
 	On string
@@ -96,14 +96,17 @@ var kinds = map[string]func(*Server, http.ResponseWriter, *call){
 
 // Fail makes the server fail from now on.
 func (s *Server) Fail(f Fault) {
-	if _, ok := kinds[f.Kind]; !ok {
-		if status, err := strconv.Atoi(f.Kind); err != nil || status < 400 || status > 599 {
-			panic(fmt.Sprintf("testserver: no fault %q", f.Kind))
-		}
+	if !known(f.Kind) {
+		panic(fmt.Sprintf("testserver: no fault %q", f.Kind))
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.faults = append(s.faults, &f)
+}
+
+func known(kind string) bool {
+	status, err := strconv.Atoi(kind)
+	return kinds[kind] != nil || err == nil && status >= 400 && status <= 599
 }
 
 // Mend ends all faults.
@@ -153,8 +156,8 @@ func (s *Server) fault(c *call) string {
 }
 
 // controlPath is where a server in another process is told what to do:
-// POST fault with a Fault as JSON, POST mend, GET history, and POST break?path=
-// and PUT plant?path=.
+// POST fault with a Fault as JSON, POST mend, GET history?path=, GET raw?path=,
+// PUT plant?path= and POST break?path=.
 const controlPath = "/-/"
 
 func (s *Server) control(w http.ResponseWriter, r *http.Request) {
@@ -164,6 +167,10 @@ func (s *Server) control(w http.ResponseWriter, r *http.Request) {
 		var f Fault
 		if err := json.NewDecoder(r.Body).Decode(&f); err != nil {
 			http.Error(w, err.Error(), http.StatusBadRequest)
+			return
+		}
+		if !known(f.Kind) {
+			http.Error(w, "no fault "+f.Kind, http.StatusBadRequest)
 			return
 		}
 		s.Fail(f)
