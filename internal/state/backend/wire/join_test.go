@@ -1,6 +1,8 @@
 package wire
 
 import (
+	"bytes"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -45,4 +47,25 @@ func TestStreamsThatDoNotFitAreRefused(t *testing.T) {
 			t.Errorf("%s: %q, %v", name, strings.ToValidUTF8(string(out), "?"), err)
 		}
 	}
+}
+
+func FuzzSplit(f *testing.F) {
+	key := func(i int) string { return strings.Repeat(fmt.Sprintf("%02x", 0xa1+i), keySize) }
+	object := func(i int, rest string) string {
+		return fmt.Sprintf(`{"address":"recipe.p%d","kind":"recipe","key":"%s","attributes":{"digest":"sha256:%s","prefix":"/p%d-%.7s"%s}`,
+			i, key(i), key(9*i+1), i, key(i), rest)
+	}
+	inputs := fmt.Sprintf(`,"inputs":{"recipe.p1":"%.16s","recipe.p2":"%.16s"},"dependencies":["recipe.p1","recipe.p2"]`, key(1), key(2))
+	durations := "\n\"recipe.p0#build\": {\"seconds\":12.345678901234567890},\n\"recipe.p0#push\": {\"seconds\":2},\n\"recipe.p2#build\": 77"
+	f.Add([]byte(object(0, inputs) + "\n" + object(1, "") + "\n" + object(2, inputs) + durations))
+	f.Add([]byte(object(3, `"recipe.p3" p3 /p3 p3x "p3" recipe.p3 0123456789abcdef0 00000000`)))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		s, ok := split(data)
+		if !ok {
+			return
+		}
+		if out, err := s.join(len(data)); err != nil || !bytes.Equal(out, data) {
+			t.Errorf("%q came back as %q, %v", data, out, err)
+		}
+	})
 }

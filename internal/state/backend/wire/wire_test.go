@@ -192,15 +192,6 @@ func TestDamageIsAnError(t *testing.T) {
 	}
 }
 
-func FuzzPack(f *testing.F) {
-	f.Add(encode(f, recorded(3)))
-	f.Add([]byte(`{"address":"a.b","kind":"","key":"` + strings.Repeat("0a", 32) + `"` + "\n\"a.b\"a.b 0a0a0a0a0a"))
-	f.Fuzz(func(t *testing.T, data []byte) {
-		// Splitting begins with long documents only.
-		mustReturn(t, lengthen(data))
-	})
-}
-
 // lengthen makes a short document as long as those that are split.
 func lengthen(data []byte) []byte {
 	return append(bytes.Clone(data), bytes.Repeat([]byte("\n"), 1<<14)...)
