@@ -6,12 +6,13 @@ import (
 	httpstate "esd/internal/state/backend/http"
 	"esd/internal/state/backend/local"
 	ocistate "esd/internal/state/backend/oci"
+	"esd/internal/state/backend/pg"
 )
 
 // All returns all kinds, in the order of the manual; the first is the one that
 // is used when nothing is said.
 func All() []backend.Kind {
-	return []backend.Kind{local.Kind(), httpstate.Kind(), ocistate.Kind()}
+	return []backend.Kind{local.Kind(), httpstate.Kind(), ocistate.Kind(), pg.Kind()}
 }
 
 // Find returns the kind of a name, nil if there is none.
