@@ -2,10 +2,14 @@ package workspace
 
 import (
 	"errors"
+	"fmt"
+	"net/http/httptest"
 	"testing"
+	"time"
 
 	"esd/internal/state"
 	"esd/internal/state/backend"
+	"esd/internal/state/backend/http/testserver"
 )
 
 // TestAStateMigratesBetweenAnyTwoKindsOfPlaces is not parallel: some kinds have
@@ -63,4 +67,42 @@ func migrateBetween(t *testing.T, from, to somewhere) {
 		t.Errorf("the old block was put back: %v", err)
 	}
 	wantNoSecret(t, dir, from, to)
+}
+
+func TestAMigrationThatWasInterruptedIsRepeated(t *testing.T) {
+	t.Parallel()
+	for _, fault := range []testserver.Fault{
+		{Kind: "down", On: "lock"}, {Kind: "down", On: "read"}, {Kind: "down", On: "read", Skip: 1}, {Kind: "down", On: "write"}, {Kind: "507", On: "write"},
+		{Kind: "lost-answer", On: "write"}, {Kind: "forgets", On: "write"}, {Kind: "forgets-lock", On: "write"}, {Kind: "down", On: "unlock"},
+	} {
+		t.Run(fmt.Sprintf("%s at a %s, %d before", fault.Kind, fault.On, fault.Skip), func(t *testing.T) {
+			t.Parallel()
+			dir, s := t.TempDir(), &testserver.Server{}
+			server := httptest.NewServer(s)
+			t.Cleanup(server.Close)
+			at := server.URL + "/strict/lab"
+			to := somewhere{block: fmt.Sprintf("state \"http\" {\n    address = %q\n    lock_address = %q\n    unlock_address = %q\n    retry_max = 0\n    lease = \"2s\"\n  }", at, at, at)}
+			from := somewheres["local"](t)
+			before := wrote(t, openAt(t, dir, from), "a", "b")
+
+			opts := MigrateOptions{LockOptions: LockOptions{Operation: "state migrate", Timeout: 20 * time.Second}}
+			s.Fail(fault)
+			_, first := openAt(t, dir, to).Migrate(t.Context(), opts)
+			s.Mend()
+			if !read(t, openAt(t, t.TempDir(), from)).Equal(before) {
+				t.Fatal("the old place was changed")
+			}
+			if id := s.HolderID("/strict/lab"); id != "" { // its unlock was lost, too
+				s.BreakLock("/strict/lab")
+			}
+			m, err := openAt(t, dir, to).Migrate(t.Context(), opts)
+			if err != nil && !(errors.Is(err, ErrNothingToMigrate) && read(t, openAt(t, dir, to)) != nil) {
+				t.Fatalf("again, after %v: %+v, %v", first, m, err)
+			}
+			after := read(t, openAt(t, dir, to))
+			if after == nil || after.Lineage != before.Lineage || after.Serial <= before.Serial || !after.SameContent(before) {
+				t.Errorf("after %v the new place has %+v", first, after)
+			}
+		})
+	}
 }
