@@ -123,7 +123,7 @@ func (w *Workspace) Promote(ctx context.Context, opts PromoteOptions) (*Promotio
 // resolve resolves the configuration, and remembers which environments have a
 // quarantine.
 func (p *promoter) resolve(ctx context.Context) hcl.Diagnostics {
-	r := &Resolved{index: map[addr.Address]*providers.Object{}, parts: map[string]*providers.Object{}}
+	r := newResolved()
 	p.resolved = r
 	evaluated, diags := p.w.Config.Evaluate(ctx, func(o *config.Object) (cty.Value, hcl.Diagnostics) {
 		if o.Schema.Kind == environment.Kind {

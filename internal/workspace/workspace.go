@@ -126,6 +126,12 @@ type Resolved struct {
 	configs map[addr.Address]cty.Value   // of blocks that are no packages
 }
 
+func newResolved() *Resolved {
+	return &Resolved{
+		index: map[addr.Address]*providers.Object{}, parts: map[string]*providers.Object{}, configs: map[addr.Address]cty.Value{},
+	}
+}
+
 // Object finds an object by its address; nil if there is none.
 func (r *Resolved) Object(a addr.Address) *providers.Object { return r.index[a] }
 
@@ -136,7 +142,7 @@ func (r *Resolved) Executor() executor.Settings { return executor.Of(plan.NewSet
 // sources; it asks nobody and writes nothing. st is what was recorded; nil for
 // nothing.
 func (w *Workspace) Resolve(ctx context.Context, st *state.State) (*Resolved, hcl.Diagnostics) {
-	r := &Resolved{index: map[addr.Address]*providers.Object{}, parts: map[string]*providers.Object{}, configs: map[addr.Address]cty.Value{}}
+	r := newResolved()
 	evaluated, diags := w.Config.Evaluate(ctx, func(o *config.Object) (cty.Value, hcl.Diagnostics) {
 		return w.resolve(ctx, r, o, st)
 	})
