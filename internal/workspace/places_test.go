@@ -52,9 +52,8 @@ var somewheres = map[string]func(t *testing.T) somewhere{
 		t.Setenv("AWS_ACCESS_KEY_ID", "esdkey")
 		t.Setenv("AWS_SECRET_ACCESS_KEY", "esdsecret123")
 		t.Setenv("AWS_EC2_METADATA_DISABLED", "true")
-		server := httptest.NewServer(s3test.NewFake())
-		t.Cleanup(server.Close)
-		return somewhere{block: fmt.Sprintf("state \"s3\" {\n    bucket = \"bucket\"\n    key = \"lab.json\"\n    endpoint = %q\n  }", server.URL)}
+		endpoint := s3test.Versity(t).Endpoint
+		return somewhere{block: fmt.Sprintf("state \"s3\" {\n    bucket = \"bucket\"\n    key = \"lab.json\"\n    endpoint = %q\n  }", endpoint)}
 	},
 	"pg": func(t *testing.T) somewhere {
 		server, err := startPostgres()

@@ -7,12 +7,13 @@ import (
 	"esd/internal/state/backend/local"
 	ocistate "esd/internal/state/backend/oci"
 	"esd/internal/state/backend/pg"
+	"esd/internal/state/backend/s3"
 )
 
 // All returns all kinds, in the order of the manual; the first is the one that
 // is used when nothing is said.
 func All() []backend.Kind {
-	return []backend.Kind{local.Kind(), httpstate.Kind(), ocistate.Kind(), pg.Kind()}
+	return []backend.Kind{local.Kind(), httpstate.Kind(), s3.Kind(), ocistate.Kind(), pg.Kind()}
 }
 
 // Find returns the kind of a name, nil if there is none.
