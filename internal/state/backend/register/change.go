@@ -68,6 +68,9 @@ type edit struct {
 	// done reports, of a head that was read after an attempt of which nobody
 	// knows the outcome, that the attempt has succeeded.
 	done func(now *head) bool
+	// undone reports, of a head that make refuses, that no attempt has succeeded
+	// and been followed by others; nil where that does not matter.
+	undone func(now *head) bool
 }
 
 // How often and how long swaps are tried again, see change.
@@ -115,6 +118,8 @@ func (b *Backend) change(ctx context.Context, cur *at, e edit) (*at, error) {
 		switch {
 		case err == nil:
 			return next, nil
+		case next == nil && doubt != nil && e.undone != nil && !e.undone(&cur.head):
+			return nil, errors.Join(err, doubt)
 		case next == nil:
 			return nil, err // the edit must not be
 		case errors.As(err, &unreachable) && unreachable.Doubt:
@@ -125,7 +130,7 @@ func (b *Backend) change(ctx context.Context, cur *at, e edit) (*at, error) {
 		}
 		attempts, tried = append(attempts, next.raw), cur.version
 		cur = nil
-		pause(ctx, firstPause<<min(doubts+refusals, 5))
+		pause(ctx, firstPause<<min(doubts+refusals/2, 5))
 	}
 }
 

@@ -186,7 +186,7 @@ func (h *held) swap(ctx context.Context, e edit) (*at, error) {
 			}
 			return e.make(now)
 		},
-		done: e.done,
+		done: e.done, undone: e.undone,
 	})
 	h.cur = next
 	return next, err

@@ -106,16 +106,24 @@ func (h *held) precheck(ctx context.Context, check func(now *head) error) error 
 // point makes a version the present one.
 func (h *held) point(ctx context.Context, v version, check func(now *head) error) error {
 	var dropped []version
+	replaced := ""
 	next, err := h.swap(ctx, edit{
 		make: func(now *head) error {
 			if err := check(now); err != nil {
 				return err
+			}
+			if now.State != nil {
+				replaced = now.State.Name
 			}
 			dropped = now.succeed(v, h.b.keep)
 			now.Lock = now.Lock.renewed(h.b.now())
 			return nil
 		},
 		done: func(now *head) bool { return now.names(v.Name) },
+		undone: func(now *head) bool {
+			// This version would stand beside the one that it replaced.
+			return now.names(replaced) || replaced == "" && len(now.Previous) < h.b.keep
+		},
 	})
 	if err != nil {
 		if errors.Is(err, backend.ErrLockLost) {
