@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 	"oras.land/oras-go/v2/registry/remote/auth"
 )
 
@@ -145,4 +146,35 @@ func nextPage(links []string) string {
 		}
 	}
 	return ""
+}
+
+// DeleteManifest removes a manifest by its digest, with the tags that name it.
+// [ErrNotFound] when it is not there, [ErrUnsupported] where a registry cannot.
+//
+// Unlike Store.Delete it does not look at the manifest before, to see whether an index
+// of referrers has to be kept up: that is for manifests without a subject. So it also
+// tells what a registry says to the deletion of something that is not there.
+func DeleteManifest(ctx context.Context, s Store, desc ocispec.Descriptor) error {
+	r, ok := s.(*remote)
+	if !ok {
+		return s.Delete(ctx, desc)
+	}
+	if err := checkDescriptor(r.Location(), desc); err != nil {
+		return err
+	}
+	return r.retry(ctx, func(ctx context.Context, try int) error {
+		ctx = auth.AppendRepositoryScope(ctx, r.repo.Reference, auth.ActionDelete)
+		resp, err := r.do(ctx, http.MethodDelete, "manifests/"+desc.Digest.String(), nil)
+		if err != nil {
+			return err
+		}
+		defer resp.Body.Close()
+		switch {
+		case resp.StatusCode == http.StatusAccepted, resp.StatusCode == http.StatusOK, resp.StatusCode == http.StatusNoContent,
+			try > 1 && resp.StatusCode == http.StatusNotFound:
+			_, _ = io.CopyN(io.Discard, resp.Body, maxErrorBody) // so that the connection can be used again
+			return nil
+		}
+		return responseError(resp)
+	})
 }

@@ -92,3 +92,24 @@ func FuzzNextPage(f *testing.F) {
 		}
 	})
 }
+
+func TestAManifestIsDeletedWithItsTagsAndInOneRequest(t *testing.T) {
+	t.Parallel()
+	var meter Meter
+	s := mustOpen(t, newRegistry(t, nil)+"/esd/lab", Options{Meter: &meter})
+	desc := pushImage(t, s, "a", "v1")
+	meter.Reset()
+	if err := DeleteManifest(t.Context(), s, desc); err != nil || meter.Snapshot().Total() != 1 {
+		t.Errorf("%v after %d requests", err, meter.Snapshot().Total())
+	}
+	if err := DeleteManifest(t.Context(), s, desc); !errors.Is(err, ErrNotFound) {
+		t.Errorf("again: %v", err)
+	}
+	if got, err := ListTags(t.Context(), s, "", 4); len(got) > 0 || err != nil {
+		t.Errorf("left: %v, %v", got, err)
+	}
+	s = mustOpen(t, newRegistry(t, inject(method("DELETE", ""), failing(1, 405)))+"/esd/lab", Options{})
+	if err := DeleteManifest(t.Context(), s, desc); !errors.Is(err, ErrUnsupported) {
+		t.Errorf("where that is not possible: %v", err)
+	}
+}
