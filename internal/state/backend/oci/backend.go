@@ -48,6 +48,7 @@ type Backend struct {
 	headers   map[string]state.Header     // of versions that were read whole, by digest
 	seen      *version                    // the one that counts most of those that were read or written
 	header    state.Header                // of seen
+	base      string                      // digest of the version that was last read or written
 	removable bool                        // removing tags was found to work
 	told      []state.Notice              // what the next lock has to tell
 	restUntil time.Time                   // see rest
@@ -120,8 +121,11 @@ func (b *Backend) look(ctx context.Context, doing string) (*listing, error) {
 func (b *Backend) older(l *listing) (version, bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	if b.seen != nil && l.tookBack(*b.seen) {
+		b.seen = nil // it was read before its writer took it back
+	}
 	switch {
-	case b.seen == nil, l.void[b.seen.digest]:
+	case b.seen == nil:
 		return version{}, false
 	case len(l.versions) == 0:
 		return *b.seen, true
@@ -141,31 +145,36 @@ func (b *Backend) Read(ctx context.Context) (*state.State, backend.Meta, error) 
 	return s, meta, nil
 }
 
-// read returns the present state. A version that goes away while it is read was
-// replaced by another one.
-func (b *Backend) read(ctx context.Context) (*state.State, backend.Meta, version, error) {
-	for try := 0; ; try++ {
+// read returns the present state, nil if there is none.
+func (b *Backend) read(ctx context.Context) (s *state.State, meta backend.Meta, v version, err error) {
+	err = b.again(ctx, func() error {
 		l, err := b.look(ctx, "reading")
 		if err != nil {
-			return nil, backend.Meta{}, version{}, err
+			return err
 		}
 		head, err := b.present(l.chain())
-		var s *state.State
-		var meta backend.Meta
-		if err == nil && head == nil {
-			return nil, backend.Meta{}, version{}, nil
+		if err != nil || head == nil {
+			return err
 		}
-		if err == nil {
-			if s, meta, err = b.readVersion(ctx, *head); err == nil {
-				return s, meta, *head, nil
-			}
-		}
+		v = *head
+		s, meta, err = b.readVersion(ctx, v)
+		return err
+	})
+	return s, meta, v, b.failed("reading", err)
+}
+
+// again repeats what may have failed only because the state was changing at this
+// moment: a version that is gone was replaced by another one, and of two that
+// contradict each other one may be about to be taken back.
+func (b *Backend) again(ctx context.Context, do func() error) error {
+	for try := 0; ; try++ {
+		err := do()
 		var forked *forkError
 		if !errors.As(err, &forked) && !errors.Is(err, registry.ErrNotFound) || try == againTimes {
-			return nil, backend.Meta{}, version{}, b.failed("reading", err)
+			return err
 		}
 		if err := pause(ctx, firstPause<<try); err != nil {
-			return nil, backend.Meta{}, version{}, err
+			return err
 		}
 	}
 }
@@ -238,7 +247,7 @@ func (b *Backend) accept(v version, h state.Header) error {
 			return nil // somebody else was faster with the newer one
 		}
 	}
-	b.seen, b.header = &v, h
+	b.seen, b.header, b.base = &v, h, v.digest
 	return nil
 }
 

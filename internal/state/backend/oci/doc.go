@@ -10,7 +10,7 @@
 //	NAME.lock.TICKET.TOKEN                                  somebody has drawn one
 //	NAME.beat.TOKEN.NUMBER                                  a heartbeat of the holder
 //	NAME.broken.TICKET.TOKEN                                a lock that was taken away
-//	NAME.void.DIGEST                                        a version that its writer took back
+//	NAME.void.GENERATION.DIGEST                             a version that its writer took back
 //
 // The lock is Lamport's bakery algorithm (A New Solution of Dijkstra's Concurrent
 // Programming Problem, 1974), which needs nothing but that a list of tags shows

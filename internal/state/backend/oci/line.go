@@ -285,7 +285,7 @@ func (a *attempt) queue(ctx context.Context) (*listing, error) {
 		return nil, err
 	}
 	if !l.isChoosing(a.token) {
-		return nil, a.b.stale(choosing.tag)
+		return nil, a.missing(ctx, choosing.tag)
 	}
 	if a.ticket = l.top() + 1; a.ticket >= maxNumber {
 		return nil, a.b.untrusted("its tags are numbered to the end of the numbers")
@@ -297,7 +297,7 @@ func (a *attempt) queue(ctx context.Context) (*listing, error) {
 		return nil, err
 	}
 	if !l.lock(a.token) {
-		return nil, a.b.stale(a.lock.tag)
+		return nil, a.missing(ctx, a.lock.tag)
 	}
 	if !l.isChoosing(a.token) {
 		return nil, errEarly // somebody took us for dead: the ticket may be anybody's
@@ -316,6 +316,20 @@ func (a *attempt) push(ctx context.Context, tag string) (*object, error) {
 		return nil, err
 	}
 	return &o, a.b.failed("locking", a.b.place.Push(ctx, o))
+}
+
+// missing tells why a tag of ours is not in the list: somebody took us for dead, and
+// has left a mark of that before it removed the tag, or the list is out of date. The
+// mark is surely in the next list.
+func (a *attempt) missing(ctx context.Context, tag string) error {
+	l, err := a.b.look(ctx, "locking")
+	if err != nil {
+		return err
+	}
+	if _, broken := l.broken[a.token]; broken {
+		return errEarly
+	}
+	return a.b.stale(tag)
 }
 
 // stale says that a list of tags does not show what it must.

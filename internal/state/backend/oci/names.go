@@ -88,8 +88,8 @@ func beatTag(state, token string, number int64) string {
 	return fmt.Sprintf("%s.%s.%s.%d", state, kindBeat, token, number)
 }
 
-func voidTag(state, digest string) string {
-	return fmt.Sprintf("%s.%s.%s", state, kindVoid, digest)
+func (v version) voidName(state string) string {
+	return fmt.Sprintf("%s.%s.%010d.%s", state, kindVoid, v.generation, v.digest)
 }
 
 // listing is what the tags of one answer of the registry say.
@@ -99,14 +99,14 @@ type listing struct {
 	beats    []mark
 	ended    []mark // locks and choosing marks that are broken but still there
 	broken   map[string]mark
-	void     map[string]bool // by beginning of the digest
+	void     map[string]mark // by beginning of the digest, numbered by generation
 	versions []version       // in the order in which they count, without void ones
 	voided   []version
 }
 
 // parseListing makes sense of tags. Those of others in the repository are left out.
 func parseListing(state string, tags []string) *listing {
-	l := &listing{broken: map[string]mark{}, void: map[string]bool{}}
+	l := &listing{broken: map[string]mark{}, void: map[string]mark{}}
 	for _, tag := range tags {
 		rest, ours := strings.CutPrefix(tag, state+".")
 		if !ours {
@@ -125,14 +125,29 @@ func parseListing(state string, tags []string) *listing {
 		*list = slices.DeleteFunc(*list, isBroken)
 		slices.SortFunc(*list, mark.compare)
 	}
+	l.sift()
+	return l
+}
+
+// sift sets the void versions aside, and with them those that were built on one.
+func (l *listing) sift() {
+	voidOnes := map[string]bool{}
+	for digest := range l.void {
+		voidOnes[digest] = true
+	}
+	// The generation of a version is higher than that of its predecessor.
+	slices.SortFunc(l.versions, func(v, w version) int { return cmp.Compare(v.generation, w.generation) })
+	var good []version
 	for _, v := range l.versions {
-		if l.void[v.digest] {
+		if voidOnes[v.digest] || voidOnes[v.previous] {
+			voidOnes[v.digest] = true
 			l.voided = append(l.voided, v)
+		} else {
+			good = append(good, v)
 		}
 	}
-	l.versions = slices.DeleteFunc(l.versions, func(v version) bool { return l.void[v.digest] })
-	slices.SortFunc(l.versions, version.compare)
-	return l
+	slices.SortFunc(good, version.compare)
+	l.versions = good
 }
 
 func (l *listing) add(kind, tag string, parts []string) {
@@ -161,9 +176,17 @@ func (l *listing) add(kind, tag string, parts []string) {
 		if n, ok := number(parts[1]); ok {
 			l.beats = append(l.beats, mark{tag: tag, token: parts[0], number: n})
 		}
-	case kind == kindVoid && len(parts) == 1 && isShort(parts[0]):
-		l.void[parts[0]] = true
+	case kind == kindVoid && len(parts) == 2 && isShort(parts[1]):
+		if n, ok := number(parts[0]); ok {
+			l.void[parts[1]] = mark{tag: tag, number: n}
+		}
 	}
+}
+
+// tookBack reports whether a version that may not be listed any more is void.
+func (l *listing) tookBack(v version) bool {
+	_, is := l.void[v.digest]
+	return is || slices.Contains(l.voided, v)
 }
 
 // number reads a number that is not negative and not absurd.

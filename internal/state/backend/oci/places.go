@@ -74,7 +74,7 @@ func (r repository) Blob(ctx context.Context, desc ocispec.Descriptor) ([]byte, 
 }
 
 func (r repository) Remove(ctx context.Context, tag string, desc ocispec.Descriptor) error {
-	err := r.store.Delete(ctx, desc)
+	err := registry.DeleteManifest(ctx, r.store, desc)
 	var answer *registry.ResponseError
 	switch {
 	case errors.Is(err, registry.ErrNotFound):
@@ -90,7 +90,7 @@ func (r repository) Remove(ctx context.Context, tag string, desc ocispec.Descrip
 
 func (r repository) CanRemove(ctx context.Context) error {
 	// Nobody has this: the digest of a token that was drawn just now.
-	err := r.store.Delete(ctx, registry.Describe(ocispec.MediaTypeImageManifest, []byte(newToken())))
+	err := registry.DeleteManifest(ctx, r.store, registry.Describe(ocispec.MediaTypeImageManifest, []byte(newToken())))
 	if errors.Is(err, registry.ErrUnsupported) || errors.Is(err, registry.ErrUnauthorized) || errors.Is(err, registry.ErrUnavailable) || ctx.Err() != nil {
 		return err
 	}

@@ -103,12 +103,17 @@ func (f *free) write(ctx context.Context, next *state.State, force bool) error {
 	if err != nil {
 		return err
 	}
-	l, err := b.look(ctx, "writing")
-	if err != nil {
+	var c chain
+	var previous *recorded
+	err = b.again(ctx, func() error {
+		l, err := b.look(ctx, "writing")
+		if err != nil {
+			return err
+		}
+		c = l.chain()
+		previous, err = b.precede(ctx, c, next.Header(), force)
 		return err
-	}
-	c := l.chain()
-	previous, err := b.precede(ctx, c, next.Header(), force)
+	})
 	if err != nil {
 		return b.failed("writing", err)
 	}
@@ -121,7 +126,8 @@ func (f *free) write(ctx context.Context, next *state.State, force bool) error {
 		return err
 	}
 	pushErr := b.place.Push(ctx, p.object)
-	if l, err = b.look(ctx, "writing"); err != nil || pushErr != nil {
+	l, err := b.look(ctx, "writing")
+	if err != nil || pushErr != nil {
 		if pushErr != nil {
 			err = pushErr
 		}
@@ -129,11 +135,11 @@ func (f *free) write(ctx context.Context, next *state.State, force bool) error {
 	}
 	c = l.chain()
 	at := slices.Index(c.line, p.version)
-	if at < 0 && !slices.Contains(c.strays, p.version) {
-		return b.stale(p.version.tag)
+	if at < 0 && !slices.Contains(c.strays, p.version) && c.generation < p.version.generation {
+		return b.stale(p.version.tag) // else it was cleared away as one of many old ones
 	}
 	if at < 0 || len(c.rivals()) > 0 {
-		return b.takeBack(ctx, p, l)
+		return b.takeBack(ctx, p)
 	}
 	b.wrote(p)
 	if at == 0 {
@@ -142,29 +148,39 @@ func (f *free) write(ctx context.Context, next *state.State, force bool) error {
 	return nil
 }
 
-// takeBack removes a version of ours that is one arm of a fork, or where that is not
-// possible marks it as void. One that somebody has built upon stays.
-func (b *Backend) takeBack(ctx context.Context, p *pushed, l *listing) error {
-	var others []version
-	for _, v := range l.versions {
-		if v.generation >= p.version.generation && v != p.version {
-			others = append(others, v)
-		}
-		if v.previous == p.version.digest {
-			return (&forkError{location: b.location(), versions: []version{p.version, v}}).untrusted()
-		}
-	}
-	conflict := &state.ConflictError{Recorded: p.header, Offered: p.header}
-	if len(others) > 0 {
-		conflict.Recorded.Serial = others[len(others)-1].serial
-	}
-	o, err := newMark(voidTag(b.name, p.version.digest), backend.LockInfo{})
-	if err == nil {
-		err = b.place.Push(ctx, o)
-	}
+// takeBack makes a version of ours void that is one arm of a fork. One that somebody
+// has built upon stays: that one may not have seen the other arm, and have succeeded.
+// It is looked for in a list of its own, since the one that showed the other arm may
+// have passed by the successor before that was there.
+func (b *Backend) takeBack(ctx context.Context, p *pushed) error {
+	l, err := b.look(ctx, "writing")
 	if err != nil {
 		return b.inDoubt(err)
 	}
-	b.removeTag(ctx, p.version.tag)
+	conflict := &state.ConflictError{Recorded: p.header, Offered: p.header}
+	for _, v := range l.versions {
+		if v.previous == p.version.digest {
+			return b.inDoubt(b.unreachable("writing", fmt.Errorf("another run has written at the same time, and a third one has built on %s", p.version.tag), "read the state again"))
+		}
+		if v != p.version {
+			conflict.Recorded.Serial = v.serial
+		}
+	}
+	if err := b.retract(ctx, p); err != nil {
+		return b.inDoubt(err)
+	}
 	return conflict
+}
+
+// retract takes back a version of ours that does not count. The mark tells those who
+// have read it why it is gone, and has to do where nothing can be removed.
+func (b *Backend) retract(ctx context.Context, p *pushed) error {
+	o, err := newMark(p.version.voidName(b.name), backend.LockInfo{})
+	if err == nil {
+		err = b.place.Push(ctx, o)
+	}
+	if err == nil {
+		_ = b.place.Remove(ctx, p.version.tag, p.object.desc)
+	}
+	return err
 }

@@ -41,18 +41,22 @@ func (h *held) write(ctx context.Context, next *state.State, force bool) error {
 	if err != nil {
 		return err
 	}
-	l, err := h.mine(ctx, "writing")
-	if err == nil && h.doubtful != nil {
-		l, err = h.settle(ctx)
-	}
-	if err != nil {
+	var c chain
+	var previous *recorded
+	err = h.b.again(ctx, func() error {
+		l, err := h.mine(ctx, "writing")
+		if err == nil && h.doubtful != nil {
+			l, err = h.settle(ctx)
+		}
+		if err != nil {
+			return err
+		}
+		if c = l.chain(); c.fence > h.ticket {
+			return fmt.Errorf("state %s: %w", h.b.location(), backend.ErrLockLost)
+		}
+		previous, err = h.b.precede(ctx, c, next.Header(), force)
 		return err
-	}
-	c := l.chain()
-	if c.fence > h.ticket {
-		return fmt.Errorf("state %s: %w", h.b.location(), backend.ErrLockLost)
-	}
-	previous, err := h.b.precede(ctx, c, next.Header(), force)
+	})
 	if err != nil {
 		return h.b.failed("writing", err)
 	}
@@ -61,7 +65,7 @@ func (h *held) write(ctx context.Context, next *state.State, force bool) error {
 		return err
 	}
 	h.doubtful = p
-	l, err = h.settle(ctx)
+	l, err := h.settle(ctx)
 	if err == nil {
 		h.b.prune(ctx, l)
 	}
@@ -89,6 +93,13 @@ func (h *held) settle(ctx context.Context) (*listing, error) {
 		return nil, h.b.inDoubt(errors.Join(pushErr, err))
 	}
 	there := slices.Contains(l.versions, p.version)
+	if err == nil && pushErr == nil && !there {
+		// A list takes its time: perhaps the lock was lost meanwhile, and the version
+		// cleared away as one of many old ones.
+		if _, err = h.mine(ctx, "writing"); err != nil && !errors.Is(err, backend.ErrLockLost) {
+			return nil, h.b.inDoubt(err)
+		}
+	}
 	if there && pushErr != nil {
 		// Its name is in the list, but is it whole?
 		if _, manifest, err := h.b.place.Manifest(ctx, p.version.tag); err == nil && bytes.Equal(manifest, p.object.manifest) {
@@ -98,7 +109,7 @@ func (h *held) settle(ctx context.Context) (*listing, error) {
 	switch {
 	case err != nil:
 		h.doubtful = nil
-		return nil, h.b.outvoted(ctx, p, l, there)
+		return nil, h.b.outvoted(p, l, there)
 	case pushErr != nil:
 		return nil, h.b.inDoubt(pushErr)
 	case !there:
@@ -123,14 +134,15 @@ func (b *Backend) inDoubt(err error) error {
 }
 
 // outvoted says what became of a version that was pushed while the lock was lost.
-// The present one is left alone: it may have been read, and be built upon.
-func (b *Backend) outvoted(ctx context.Context, p *pushed, l *listing, there bool) error {
-	what := "and was not recorded"
+// The version is left alone: it may have been read, and be built upon.
+func (b *Backend) outvoted(p *pushed, l *listing, there bool) error {
+	what := "and is not among the versions that are there now"
 	if head := l.chain().head(); there && head != nil && *head == p.version {
 		what = "and has become the present state all the same, unless whoever has the lock now replaces it"
+	} else if there && slices.Contains(l.chain().line, p.version) {
+		what = "and was taken over all the same by whoever has the lock now"
 	} else if there {
-		what = "and does not count, because whoever has the lock now has written a state of its own"
-		_ = b.place.Remove(ctx, p.version.tag, p.object.desc)
+		what = "and does not count, because whoever has the lock now has written a state of its own; it is left aside as " + p.version.tag
 	}
 	return &lostError{fmt.Sprintf("state %s: the lock was lost (taken away by force-unlock, or taken over) while serial %d was on its way, %s",
 		b.location(), p.header.Serial, what)}
@@ -163,10 +175,18 @@ func (b *Backend) precede(ctx context.Context, c chain, next state.Header, force
 		}
 		header = s.Header()
 	}
+	b.mu.Lock()
+	based := b.base == "" || b.base == head.digest
+	b.mu.Unlock()
 	if err := b.accept(*head, header); err != nil {
 		return nil, err
 	}
-	return r, state.CheckSuccession(&header, next)
+	if err := state.CheckSuccession(&header, next); err != nil || based || !b.unlocked {
+		return r, err
+	}
+	// Of two versions with one serial the other one was read.
+	header.Serial = max(header.Serial, next.Serial)
+	return nil, &state.ConflictError{Recorded: header, Offered: next}
 }
 
 func (b *Backend) prepare(v version, previous *recorded, h state.Header, packed []byte, info backend.LockInfo) (*pushed, error) {
@@ -179,7 +199,7 @@ func (b *Backend) wrote(p *pushed) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.headers = map[string]state.Header{p.version.digest: p.header}
-	b.seen, b.header = &p.version, p.header
+	b.seen, b.header, b.base = &p.version, p.header, p.version.digest
 }
 
 // Limits of what is kept besides versions, and of what one write removes.
@@ -196,15 +216,18 @@ func (b *Backend) prune(ctx context.Context, l *listing) {
 		return
 	}
 	var gone []string
-	oldest := c.line[min(b.keep, len(c.line))-1].generation
+	var oldest int64 // nothing is old while the line is short: it may not be all there
+	if len(c.line) >= b.keep {
+		oldest = c.line[b.keep-1].generation
+	}
 	for _, v := range slices.Concat(l.versions, l.voided) {
 		if v.generation < oldest {
 			gone = append(gone, v.tag)
 		}
 	}
-	for digest := range l.void {
-		if !slices.ContainsFunc(l.voided, func(v version) bool { return v.digest == digest }) {
-			gone = append(gone, voidTag(b.name, digest))
+	for _, m := range l.void {
+		if m.number < oldest {
+			gone = append(gone, m.tag)
 		}
 	}
 	for _, m := range l.ended {
