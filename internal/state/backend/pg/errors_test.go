@@ -352,7 +352,7 @@ func TestWhatABlockMaySay(t *testing.T) {
 	}{
 		"everything": {
 			block: map[string]cty.Value{"conn_str": cty.StringVal("postgres://h/d"), "name": cty.StringVal("n"), "schema_name": cty.StringVal("s"),
-				"skip_schema_creation": cty.True, "skip_table_creation": cty.True, "lease": cty.StringVal("30s")},
+				"skip_schema_creation": cty.True, "skip_table_creation": cty.True, "keep": cty.NumberIntVal(3), "lease": cty.StringVal("30s")},
 			want: "postgresql://h:5432/d/s/n",
 		},
 		"variables": {env: map[string]string{"PG_CONN_STR": "postgres://h/d", "ESD_PG_NAME": "n", "PG_SCHEMA_NAME": "s", "PG_SKIP_TABLE_CREATION": "true"}, want: "postgresql://h:5432/d/s/n"},
@@ -366,6 +366,9 @@ func TestWhatABlockMaySay(t *testing.T) {
 		},
 		"a schema that is too long": {
 			block: map[string]cty.Value{"name": cty.StringVal("a"), "schema_name": cty.StringVal(strings.Repeat("s", 64))}, want: "63 bytes",
+		},
+		"a number of versions to keep that cannot be": {
+			block: map[string]cty.Value{"name": cty.StringVal("a"), "keep": cty.NumberFloatVal(1.5)}, want: "a whole number from 1 to 1000",
 		},
 		"a lease that is too short": {block: map[string]cty.Value{"name": cty.StringVal("a"), "lease": cty.StringVal("1s")}, want: "a lease lasts"},
 	} {

@@ -1,9 +1,6 @@
 package pg_test
 
 import (
-	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -20,7 +17,7 @@ import (
 	"esd/internal/state/backend/pg"
 	"esd/internal/state/backend/pg/pgtest"
 	"esd/internal/state/backend/register"
-	"esd/internal/state/backend/wire"
+	"esd/internal/state/backend/register/registertest"
 )
 
 func TestMain(m *testing.M) {
@@ -117,69 +114,11 @@ func TestPostgreSQLPassesTheSuite(t *testing.T) {
 		return backendtest.Store{
 			Open:     func() backend.Backend { return open(p.location()) },
 			Location: p.location(),
-			Plant:    func(data []byte) error { return plant(t, p, data) },
-			Raw:      func() ([]byte, error) { return present(t, p) },
+			Plant:    func(data []byte) error { return registertest.Plant(newStore(t, p), data) },
+			Raw:      func() ([]byte, error) { return registertest.Raw(newStore(t, p)) },
 		}
 	}})
 }
 
-// head is what the tests have to know of the head of a register.
-type head map[string]any
-
-func loadHead(ctx context.Context, store *pg.Store) (head, string, error) {
-	raw, version, err := store.Load(ctx)
-	if err != nil || raw == nil {
-		return head{}, version, err
-	}
-	var h head
-	return h, version, json.Unmarshal(raw, &h)
-}
-
-func present(t *testing.T, p place) ([]byte, error) {
-	store := newStore(t, p)
-	h, _, err := loadHead(t.Context(), store)
-	version, ok := h["state"].(map[string]any)
-	if err != nil || !ok {
-		return nil, err
-	}
-	packed, err := store.Get(t.Context(), version["name"].(string))
-	if err != nil {
-		return nil, err
-	}
-	return wire.Unpack(packed, "test")
-}
-
-// lineage is that of the suite.
+// lineage is that of the states in these tests.
 const lineage = "6b1f3a0e-9d55-4f0e-8a55-0c7e8f3f2a11"
-
-// plant makes a head that points at a document with such bytes.
-func plant(t *testing.T, p place, data []byte) error {
-	store := newStore(t, p)
-	h, at, err := loadHead(t.Context(), store)
-	if err != nil {
-		return err
-	}
-	packed, err := wire.Pack(data)
-	if err != nil {
-		return err
-	}
-	sum := sha256.Sum256(data)
-	revision, _ := h["revision"].(float64)
-	name := fmt.Sprintf("planted-%.0f", revision)
-	h["format_version"], h["revision"] = 1, revision+1
-	version, ok := h["state"].(map[string]any)
-	if !ok {
-		version = map[string]any{"lineage": lineage, "serial": 1}
-	}
-	version["name"], version["size"], version["sha256"] = name, len(data), hex.EncodeToString(sum[:])
-	h["state"] = version
-	raw, err := json.Marshal(h)
-	if err != nil {
-		return err
-	}
-	if err := store.Put(t.Context(), name, packed); err != nil {
-		return err
-	}
-	_, err = store.Swap(t.Context(), at, raw)
-	return err
-}

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
@@ -49,7 +50,7 @@ func (s *Store) Begin(ctx context.Context, fence int64) (end func(), err error) 
 	if err != nil {
 		return nil, s.errors.explain(ctx, "locking", err)
 	}
-	return func() { l.unmark(fence) }, nil
+	return sync.OnceFunc(func() { l.unmark(fence) }), nil
 }
 
 // keepAlive makes the server notice within half a minute that the host of the

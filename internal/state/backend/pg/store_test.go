@@ -19,6 +19,7 @@ import (
 	"esd/internal/state/backend/pg"
 	"esd/internal/state/backend/pg/pgtest"
 	"esd/internal/state/backend/register"
+	"esd/internal/state/backend/register/registertest"
 )
 
 func rows(t *testing.T, s *pgtest.Server, database, sql string) []string {
@@ -44,6 +45,12 @@ func swap(t *testing.T, s *pg.Store, version, head string) string {
 		t.Fatal(err)
 	}
 	return next
+}
+
+func TestADatabaseIsAStore(t *testing.T) {
+	t.Parallel()
+	p, _ := newPlace(t, sharedServer(t))
+	registertest.Run(t, func() register.Store { return newStore(t, p) })
 }
 
 func TestReadingCreatesNothing(t *testing.T) {

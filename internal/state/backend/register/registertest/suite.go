@@ -145,6 +145,14 @@ func sessions(t *testing.T, open func() register.Store) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	// As when a lock is taken, a swap follows: a place may record by it that there is a mark.
+	_, version, err := s.Load(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Swap(t.Context(), version, []byte(`{"fence": 7}`)); err != nil {
+		t.Fatal(err)
+	}
 	gone(false, "with one mark")
 	second, err := other.Begin(t.Context(), 7)
 	if err != nil {
