@@ -24,13 +24,14 @@ func newLockInfoCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "lock-info",
 		Short: "Show who holds the lock of the state, and whether that run is still alive",
-		Long: `Shows who holds the lock of the state: user and host, operation, CI job, process,
-since when, the lease with its last heartbeat and its end, and what is known of
-the holder: whether it runs, or is dead. Nothing is changed.
+		Long: `Shows who holds the lock of the state: user and host, operation, CI job,
+process, since when, the lease with its last heartbeat and its end, and what is
+known of the holder: whether it runs, or is dead. Nothing is changed.
 
 A holder renews its lease four times in its duration. One of which it is not
-known yet whether it lives is watched for a third of the lease, in which a living
-one shows that it does; --watch says how long instead, and --watch 0 only looks.
+known yet whether it lives is watched for a third of the lease, in which a
+living one shows that it does; --watch says how long instead, and --watch 0 only
+looks.
 
 The exit code is 0 whether there is a lock or not.`,
 		Example: `  esd lock-info

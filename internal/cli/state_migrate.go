@@ -24,8 +24,8 @@ when nobody uses the older configuration any more.
 
 Where the state was, this machine remembers (.esd/seen), but for secrets, which
 are taken from the environment. Elsewhere, or where the old state block held
-secrets, --from names a configuration that has the old state block; it is read as
-if it stood in place of this one. Its other blocks do not matter.
+secrets, --from names a configuration that has the old state block; it is read
+as if it stood in place of this one. Its other blocks do not matter.
 
 A migration that was interrupted has changed nothing, or is done; repeat it.`,
 		Example: `  esd state migrate --dry-run

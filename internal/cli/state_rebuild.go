@@ -24,9 +24,9 @@ What a state alone knows is lost, unless the old one can be read: how long steps
 took, what is tainted, and what was removed from the configuration but still
 exists. The last is listed, and no longer removed by anybody but you.
 
-Where the old state can be read, or this machine has seen it, the new one goes on
-with its lineage and a higher serial; otherwise it begins a new lineage, which
-other machines that have seen the old one refuse until esd state accept.`,
+Where the old state can be read, or this machine has seen it, the new one goes
+on with its lineage and a higher serial; otherwise it begins a new lineage,
+which other machines that have seen the old one refuse until esd state accept.`,
 		Example: `  esd state rebuild --dry-run
   esd state rebuild
   esd state rebuild --force     do not ask`,

@@ -307,3 +307,38 @@ func (r repeated) Read(b []byte) (int, error) {
 	}
 	return len(b), nil
 }
+
+func TestASavedPlanFindsItsConfigurationWhereItIsTakenTogetherWithIt(t *testing.T) {
+	here, there := t.TempDir(), t.TempDir()
+	t.Chdir(here)
+	p := &plan.Plan{FormatVersion: plan.FormatVersion, Mode: plan.Apply, Changes: []plan.Change{}, Steps: []plan.Step{}, Config: plan.ConfigID{
+		Path: "stacks/lab.hcl", Digest: "d", VarFiles: []string{"vars/a.esdvars", "/etc/b.esdvars"},
+	}}
+	if err := os.Mkdir("out", 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := p.Save("out/plan.esd"); err != nil {
+		t.Fatal(err)
+	}
+	if p.Config.Path != "stacks/lab.hcl" {
+		t.Errorf("saving has changed the plan: %q", p.Config.Path)
+	}
+	if err := os.CopyFS(there, os.DirFS(here)); err != nil {
+		t.Fatal(err)
+	}
+	for dir, test := range map[string]struct{ file, path, vars string }{
+		here:                        {"out/plan.esd", "stacks/lab.hcl", "vars/a.esdvars"},
+		there:                       {"out/plan.esd", "stacks/lab.hcl", "vars/a.esdvars"},
+		filepath.Join(there, "out"): {"plan.esd", "../stacks/lab.hcl", "../vars/a.esdvars"},
+		string(filepath.Separator):  {filepath.Join(there, "out/plan.esd"), filepath.Join(there, "stacks/lab.hcl"), filepath.Join(there, "vars/a.esdvars")},
+	} {
+		t.Chdir(dir)
+		got, err := plan.Load(test.file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got.Config.Path != test.path || got.Config.VarFiles[0] != test.vars || got.Config.VarFiles[1] != "/etc/b.esdvars" {
+			t.Errorf("in %s: %+v", dir, got.Config)
+		}
+	}
+}

@@ -308,7 +308,7 @@ func deployed(c *config) (*world, *state.State) {
 func request(c *config, w *world, s *state.State, change ...func(*plan.Request)) plan.Request {
 	req := plan.Request{
 		Mode: plan.Apply, Objects: c.objects, Kind: kinds(w), State: s, ESDVersion: "1.0.0", CPUs: 4,
-		Config: plan.ConfigID{Path: "main.hcl", Digest: "d"},
+		Config: plan.ConfigID{Path: "/stack/main.hcl", Digest: "d"},
 	}
 	for _, f := range change {
 		f(&req)

@@ -85,8 +85,12 @@ type Plan struct {
 // ConfigID identifies a configuration by what it means: a comment or a moved
 // block does not change it.
 type ConfigID struct {
-	// Path is what was given on the command line.
+	// Path is what was given on the command line. A relative one begins at the
+	// working directory; in a saved plan, at the directory of its file, so that
+	// the two can be taken elsewhere together: to another job of a pipeline.
 	Path string `json:"path"`
+	// Name is the name of the directory or, without .hcl, of the file.
+	Name string `json:"name,omitempty"`
 	// Digest covers addresses and content keys of all objects, and the
 	// outputs.
 	Digest string `json:"digest"`
@@ -96,6 +100,7 @@ type ConfigID struct {
 	// Withheld names the variables whose values were given on the command line
 	// and are sensitive: they must be given again.
 	Withheld []string `json:"withheld_variables,omitempty"`
+	// VarFiles are paths as Path is.
 	VarFiles []string `json:"var_files,omitempty"`
 }
 

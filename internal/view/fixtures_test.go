@@ -73,7 +73,7 @@ const lab = `target.image.lab["zen3"]`
 func emptyPlan() *plan.Plan {
 	return &plan.Plan{
 		FormatVersion: plan.FormatVersion, ESDVersion: "0.1.0", Mode: plan.Apply, Changes: []plan.Change{}, Steps: []plan.Step{},
-		Config: plan.ConfigID{Path: "/home/me/stack", Digest: key("c")}, Forecast: plan.Forecast{CPUs: 2},
+		Config: plan.ConfigID{Path: ".", Name: "stack", Digest: key("c")}, Forecast: plan.Forecast{CPUs: 2},
 		Summary: plan.Summary{Reused: 3, Unchanged: 1},
 	}
 }

@@ -56,7 +56,7 @@ func PlanMarkdown(w io.Writer, p *plan.Plan, o MarkdownOptions) error {
 	if o.Bytes <= 0 {
 		o.Bytes = defaultComment
 	}
-	name := configName(p.Config.Path)
+	name := cmp.Or(p.Config.Name, configName(p.Config.Path))
 	c := comment{left: o.Bytes - 1, plan: p, users: usersOf(p)}
 	outputs, tail := c.outputs(), c.tail()
 	for _, part := range []*string{&tail, &outputs} { // room is kept for them, if they are not too long

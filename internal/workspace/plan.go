@@ -119,16 +119,13 @@ func (w *Workspace) configID(r *Resolved, outputs []plan.OutputValue) plan.Confi
 	for _, gone := range r.Evaluated.Removed {
 		fmt.Fprintf(h, "removed %s %v\n", gone.From, gone.Destroy)
 	}
-	id := plan.ConfigID{Path: w.opts.Path, Digest: hex.EncodeToString(h.Sum(nil))}
+	id := plan.ConfigID{Path: filepath.Clean(w.opts.Path), Digest: hex.EncodeToString(h.Sum(nil))}
 	id.Variables, id.Withheld = w.givenVariables()
 	if abs, err := filepath.Abs(w.opts.Path); err == nil {
-		id.Path = abs
+		id.Name = strings.TrimSuffix(filepath.Base(abs), ".hcl")
 	}
 	for _, f := range w.opts.VarFiles {
-		if abs, err := filepath.Abs(f); err == nil {
-			f = abs
-		}
-		id.VarFiles = append(id.VarFiles, f)
+		id.VarFiles = append(id.VarFiles, filepath.Clean(f))
 	}
 	return id
 }
