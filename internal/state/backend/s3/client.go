@@ -11,6 +11,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/aws/middleware"
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
@@ -21,6 +22,13 @@ import (
 
 // connecting bounds the time in which a server has to accept a connection.
 const connecting = 10 * time.Second
+
+// How often a request is sent that may be repeated, and how long the pauses
+// between are at most.
+const (
+	tries        = 4
+	longestPause = 2 * time.Second
+)
 
 // connect makes the client at first use, because looking for credentials takes
 // time.
@@ -37,6 +45,9 @@ func (s *Store) connect(ctx context.Context) (*s3.Client, error) {
 			tr.TLSHandshakeTimeout, tr.DisableCompression = connecting, true
 		})),
 		config.WithLogger(logging.Nop{}), // what it warns of is told by errors, or does no harm
+		config.WithRetryer(func() aws.Retryer {
+			return retry.NewStandard(func(o *retry.StandardOptions) { o.MaxAttempts, o.MaxBackoff = tries, longestPause })
+		}),
 	}
 	if s.opts.Profile != "" {
 		load = append(load, config.WithSharedConfigProfile(s.opts.Profile))

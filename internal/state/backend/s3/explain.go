@@ -32,7 +32,7 @@ func (s *Store) explain(ctx context.Context, doing string, err error) error {
 		out.Doubt, out.Fix = doing == "writing" && sent(err), fixConnection(err)
 	case code == "NoSuchBucket":
 		out.Err, out.Fix = fmt.Errorf("there is no bucket %s", s.opts.Bucket), "create it, or check bucket, region and endpoint"
-	case status == http.StatusNotFound && (code == "NoSuchKey" || code == "NotFound"):
+	case status == http.StatusNotFound && code == "NoSuchKey": // which a page for people does not say
 		return fmt.Errorf("the object of the state at %s: %w", s.Location(), fs.ErrNotExist)
 	case status == http.StatusPreconditionFailed, status == http.StatusConflict && code != "OperationAborted":
 		return &conflictError{status}

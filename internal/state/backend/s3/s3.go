@@ -102,8 +102,11 @@ func (s *Store) Load(ctx context.Context) (head []byte, version string, err erro
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, "", nil
 	}
-	if err == nil && version == "" {
-		err = s.untrusted("it has no ETag, by which versions are told apart", "")
+	switch {
+	case err == nil && bytes.HasPrefix(bytes.TrimSpace(head), []byte("<")):
+		err = s.untrusted("its server answers with HTML or XML in place of the object, perhaps a page to log in", fixServer)
+	case err == nil && version == "":
+		err = s.untrusted("it has no ETag, by which versions are told apart", fixServer)
 	}
 	return head, version, err
 }
@@ -111,7 +114,7 @@ func (s *Store) Load(ctx context.Context) (head []byte, version string, err erro
 // Swap implements register.Store. It is sent once: a second try could not tell
 // the success of the first one from that of somebody else.
 func (s *Store) Swap(ctx context.Context, version string, head []byte) (next string, err error) {
-	next, err = s.put(ctx, s.opts.Key, head, condition(version))
+	next, err = s.put(ctx, s.opts.Key, head, condition(version), func(o *s3.Options) { o.Retryer = aws.NopRetryer{} })
 	var conflict *conflictError
 	switch {
 	case errors.As(err, &conflict):
@@ -135,12 +138,12 @@ func condition(etag string) func(*s3.PutObjectInput) {
 
 // Put implements register.Store.
 func (s *Store) Put(ctx context.Context, name string, data []byte) error {
-	_, err := s.put(ctx, s.prefix()+name, data, nil)
+	_, err := s.put(ctx, s.prefix()+name, data, func(*s3.PutObjectInput) {})
 	return err
 }
 
-// put writes an object. With a condition it is sent only once.
-func (s *Store) put(ctx context.Context, key string, data []byte, condition func(*s3.PutObjectInput)) (etag string, err error) {
+// put writes an object on a condition.
+func (s *Store) put(ctx context.Context, key string, data []byte, condition func(*s3.PutObjectInput), how ...func(*s3.Options)) (etag string, err error) {
 	client, err := s.connect(ctx)
 	if err != nil {
 		return "", err
@@ -151,11 +154,7 @@ func (s *Store) put(ctx context.Context, key string, data []byte, condition func
 	} else if s.opts.Encrypt {
 		in.ServerSideEncryption = types.ServerSideEncryptionAes256
 	}
-	var how []func(*s3.Options)
-	if condition != nil {
-		condition(in)
-		how = append(how, func(o *s3.Options) { o.Retryer = aws.NopRetryer{} })
-	}
+	condition(in)
 	out, err := client.PutObject(ctx, in, how...)
 	if err = s.explain(ctx, "writing", err); errors.Is(err, fs.ErrNotExist) {
 		err = &conflictError{http.StatusNotFound} // the object that was to be replaced
@@ -243,7 +242,8 @@ func (s *Store) List(ctx context.Context) ([]string, error) {
 
 // Probe implements register.Prober, on an object that holds nothing else. It is
 // made by the first proof, and stays: whether a server looks at conditions shows
-// only where there is something that would be overwritten.
+// only where there is something that would be overwritten. Unlike a swap it may be
+// repeated: what is to be refused is refused again.
 func (s *Store) Probe(ctx context.Context) error {
 	key, note := s.prefix()+"conditions", []byte("esd tries here whether the server honours conditional writes.\n")
 	attempt := func(etag string) error {

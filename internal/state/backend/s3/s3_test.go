@@ -33,6 +33,10 @@ func TestMain(m *testing.M) {
 	} {
 		os.Setenv(name, value)
 	}
+	profile := "[wrong]\naws_access_key_id = esdkey\naws_secret_access_key = another\n"
+	if err := os.WriteFile(filepath.Join(dir, "credentials"), []byte(profile), 0o600); err != nil {
+		panic(err)
+	}
 	code := backendtest.Main(m, func(location string) backend.Backend {
 		var o s3.Options
 		if err := json.Unmarshal([]byte(location), &o); err != nil {
