@@ -83,6 +83,14 @@ func (r *runner) put(change plan.Change, found map[string]any) *state.Object {
 	}
 	maps.Copy(attributes, found)
 	o.Attributes = attributes
+	if before := r.opts.State.Get(o.Address); before != nil {
+		// When is the time of the last change, so that a run that finds all of
+		// it done changes no record.
+		same := *o
+		if same.When = before.When; before.Equal(&same) {
+			o = &same
+		}
+	}
 	r.opts.State.Put(o)
 	r.report.Recorded++
 	return o

@@ -61,10 +61,8 @@ func (h header) line() []byte {
 
 // Save writes the plan to a file: all of it, or nothing.
 func (p *Plan) Save(path string) error {
-	saved := *p
-	saved.Config = p.Config.seenFrom(filepath.Dir(path))
 	var body bytes.Buffer
-	if err := json.NewEncoder(&body).Encode(&saved); err != nil { // ends with a line break
+	if err := json.NewEncoder(&body).Encode(p.portable(filepath.Dir(path))); err != nil { // ends with a line break
 		return err
 	}
 	sum := sha256.Sum256(body.Bytes())
@@ -131,7 +129,7 @@ func Load(path string) (*Plan, error) {
 	case problem != "":
 		return nil, &FileError{path, problem}
 	}
-	p.Config = p.Config.foundAt(filepath.Dir(path))
+	p.settle(filepath.Dir(path))
 	return p, nil
 }
 
@@ -319,37 +317,4 @@ func (p *Plan) stepsProblem(changed map[string]string) string {
 		return err.Error()
 	}
 	return ""
-}
-
-// seenFrom is the configuration with relative paths that begin at a directory
-// in place of the working directory.
-func (id ConfigID) seenFrom(dir string) ConfigID {
-	return id.withPaths(func(path string) string {
-		from, fromErr := filepath.Abs(dir)
-		to, toErr := filepath.Abs(path)
-		if rel, err := filepath.Rel(from, to); fromErr == nil && toErr == nil && err == nil {
-			return rel
-		}
-		return path
-	})
-}
-
-// foundAt is the inverse of seenFrom.
-func (id ConfigID) foundAt(dir string) ConfigID {
-	return id.withPaths(func(path string) string { return filepath.Join(dir, path) })
-}
-
-func (id ConfigID) withPaths(f func(string) string) ConfigID {
-	relative := func(path string) string {
-		if filepath.IsAbs(path) {
-			return path
-		}
-		return f(path)
-	}
-	id.Path = relative(id.Path)
-	id.VarFiles = slices.Clone(id.VarFiles)
-	for i, file := range id.VarFiles {
-		id.VarFiles[i] = relative(file)
-	}
-	return id
 }

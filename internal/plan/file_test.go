@@ -311,9 +311,14 @@ func (r repeated) Read(b []byte) (int, error) {
 func TestASavedPlanFindsItsConfigurationWhereItIsTakenTogetherWithIt(t *testing.T) {
 	here, there := t.TempDir(), t.TempDir()
 	t.Chdir(here)
-	p := &plan.Plan{FormatVersion: plan.FormatVersion, Mode: plan.Apply, Changes: []plan.Change{}, Steps: []plan.Step{}, Config: plan.ConfigID{
-		Path: "stacks/lab.hcl", Digest: "d", VarFiles: []string{"vars/a.esdvars", "/etc/b.esdvars"},
+	p := &plan.Plan{FormatVersion: plan.FormatVersion, Mode: plan.Apply, Changes: []plan.Change{}, Config: plan.ConfigID{
+		Path: "stacks/lab.hcl", Dir: filepath.Join(here, "stacks"), Digest: "d", VarFiles: []string{"vars/a.esdvars", "/etc/b.esdvars"},
 	}}
+	at := func(dir string) json.RawMessage {
+		return json.RawMessage(fmt.Sprintf(`{"a":%q,"b":["oci:%[2]s/dist:1","file://%[2]s/cache","%[2]s2/x","see %[2]s/x"]}`, dir, dir))
+	}
+	p.Changes = []plan.Change{{Address: "recipe.a", Kind: "recipe", Action: plan.Build, Key: strings.Repeat("0a", 32), Record: &plan.Record{}}}
+	p.Steps = []plan.Step{{ID: "recipe.a#build", Address: "recipe.a", Kind: "recipe", Op: "build", Key: strings.Repeat("0a", 32), Spec: at(p.Config.Dir)}}
 	if err := os.Mkdir("out", 0o755); err != nil {
 		t.Fatal(err)
 	}
@@ -340,5 +345,19 @@ func TestASavedPlanFindsItsConfigurationWhereItIsTakenTogetherWithIt(t *testing.
 		if got.Config.Path != test.path || got.Config.VarFiles[0] != test.vars || got.Config.VarFiles[1] != "/etc/b.esdvars" {
 			t.Errorf("in %s: %+v", dir, got.Config)
 		}
+		want := at(filepath.Join(filepath.Dir(filepath.Dir(mustAbs(t, test.file))), "stacks"))
+		want = []byte(strings.NewReplacer(there+"/stacks2", here+"/stacks2", "see "+there, "see "+here).Replace(string(want)))
+		if diff := cmp.Diff(string(want), string(got.Steps[0].Spec)); diff != "" {
+			t.Errorf("in %s: the spec of a step (-want +got):\n%s", dir, diff)
+		}
 	}
+}
+
+func mustAbs(t *testing.T, path string) string {
+	t.Helper()
+	abs, err := filepath.Abs(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return abs
 }

@@ -89,6 +89,9 @@ type ConfigID struct {
 	// working directory; in a saved plan, at the directory of its file, so that
 	// the two can be taken elsewhere together: to another job of a pipeline.
 	Path string `json:"path"`
+	// Dir is the directory of the configuration, an absolute path. It is no part
+	// of a document.
+	Dir string `json:"-"`
 	// Name is the name of the directory or, without .hcl, of the file.
 	Name string `json:"name,omitempty"`
 	// Digest covers addresses and content keys of all objects, and the

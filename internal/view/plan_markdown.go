@@ -56,7 +56,7 @@ func PlanMarkdown(w io.Writer, p *plan.Plan, o MarkdownOptions) error {
 	if o.Bytes <= 0 {
 		o.Bytes = defaultComment
 	}
-	name := cmp.Or(p.Config.Name, configName(p.Config.Path))
+	name := p.Config.Name
 	c := comment{left: o.Bytes - 1, plan: p, users: usersOf(p)}
 	outputs, tail := c.outputs(), c.tail()
 	for _, part := range []*string{&tail, &outputs} { // room is kept for them, if they are not too long
@@ -76,16 +76,6 @@ func PlanMarkdown(w io.Writer, p *plan.Plan, o MarkdownOptions) error {
 	c.changes()
 	_, err := io.WriteString(w, c.b.String()+outputs+tail)
 	return err
-}
-
-// configName is what a configuration is called: its directory, or its file
-// without the extension.
-func configName(path string) string {
-	name := filepath.Base(path)
-	if name == "." || name == string(filepath.Separator) {
-		return ""
-	}
-	return strings.TrimSuffix(name, ".hcl")
 }
 
 // markdownTitle names what was planned.

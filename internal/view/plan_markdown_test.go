@@ -67,15 +67,14 @@ func TestCommentsOfTwoPushesDifferOnlyAtTheEndWhereOnlyTheForecastDoes(t *testin
 
 func TestACommentIsFoundByItsMarker(t *testing.T) {
 	p := emptyPlan()
-	for name, test := range map[string]struct{ path, id, want string }{
-		"by the directory of the configuration": {"/builds/group/stack", "", "<!-- esd-plan stack -->"},
-		"or its file":                           {"/builds/group/quickstart.hcl", "", "<!-- esd-plan quickstart -->"},
-		"by what was asked for":                 {"/builds/group/stack", "site/jusuf", "<!-- esd-plan site/jusuf -->"},
-		"which may have dashes":                 {"/builds/group/my-stack", "", "<!-- esd-plan my-stack -->"},
-		"whatever is in the name":               {"/builds/a --> b", "", "<!-- esd-plan a_____b -->"},
-		"without a name":                        {"/", "", "<!-- esd-plan -->"},
+	for name, test := range map[string]struct{ name, id, want string }{
+		"by the name of the configuration": {"stack", "", "<!-- esd-plan stack -->"},
+		"by what was asked for":            {"stack", "site/jusuf", "<!-- esd-plan site/jusuf -->"},
+		"which may have dashes":            {"my-stack", "", "<!-- esd-plan my-stack -->"},
+		"whatever is in the name":          {"a --> b", "", "<!-- esd-plan a_____b -->"},
+		"without a name":                   {"", "", "<!-- esd-plan -->"},
 	} {
-		p.Config.Path = test.path
+		p.Config.Name = test.name
 		got := written(t, func(b *bytes.Buffer) error { return PlanMarkdown(b, p, MarkdownOptions{ID: test.id}) })
 		if first, _, _ := strings.Cut(string(got), "\n"); first != test.want {
 			t.Errorf("%s: got %s, want %s", name, first, test.want)

@@ -119,10 +119,10 @@ func (w *Workspace) configID(r *Resolved, outputs []plan.OutputValue) plan.Confi
 	for _, gone := range r.Evaluated.Removed {
 		fmt.Fprintf(h, "removed %s %v\n", gone.From, gone.Destroy)
 	}
-	id := plan.ConfigID{Path: filepath.Clean(w.opts.Path), Digest: hex.EncodeToString(h.Sum(nil))}
+	id := plan.ConfigID{Path: filepath.Clean(w.opts.Path), Dir: filepath.Dir(w.WorkDir), Digest: hex.EncodeToString(h.Sum(nil))}
 	id.Variables, id.Withheld = w.givenVariables()
 	if abs, err := filepath.Abs(w.opts.Path); err == nil {
-		id.Name = strings.TrimSuffix(filepath.Base(abs), ".hcl")
+		id.Name = strings.Trim(strings.TrimSuffix(filepath.Base(abs), ".hcl"), "./")
 	}
 	for _, f := range w.opts.VarFiles {
 		id.VarFiles = append(id.VarFiles, filepath.Clean(f))

@@ -3,6 +3,7 @@ package workspace
 import (
 	"context"
 	"fmt"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -123,7 +124,7 @@ func (w *Workspace) Promote(ctx context.Context, opts PromoteOptions) (*Promotio
 // resolve resolves the configuration, and remembers which environments have a
 // quarantine.
 func (p *promoter) resolve(ctx context.Context) hcl.Diagnostics {
-	r := newResolved()
+	r := newResolved(filepath.Dir(p.w.WorkDir))
 	p.resolved = r
 	evaluated, diags := p.w.Config.Evaluate(ctx, func(o *config.Object) (cty.Value, hcl.Diagnostics) {
 		if o.Schema.Kind == environment.Kind {

@@ -2,6 +2,7 @@ package workspace
 
 import (
 	"fmt"
+	"strings"
 
 	ctyjson "github.com/zclconf/go-cty/cty/json"
 
@@ -38,7 +39,8 @@ func (r *Resolved) said(a addr.Address) map[string]string {
 		said[name] = providers.ShortDigest(string(data))
 	}
 	if o := r.index[a]; o != nil && o.Key == "" && o.Spec != nil {
-		said[""] = providers.ShortDigest(fmt.Sprintf("%+v", o.Spec))
+		// The same in every checkout.
+		said[""] = providers.ShortDigest(strings.ReplaceAll(fmt.Sprintf("%+v", o.Spec), r.dir, ""))
 	}
 	return said
 }

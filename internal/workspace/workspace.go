@@ -124,10 +124,12 @@ type Resolved struct {
 	index   map[addr.Address]*providers.Object
 	parts   map[string]*providers.Object // by content key
 	configs map[addr.Address]cty.Value   // of blocks that are no packages
+	dir     string                       // of the configuration
 }
 
-func newResolved() *Resolved {
+func newResolved(dir string) *Resolved {
 	return &Resolved{
+		dir:   dir,
 		index: map[addr.Address]*providers.Object{}, parts: map[string]*providers.Object{}, configs: map[addr.Address]cty.Value{},
 	}
 }
@@ -142,7 +144,7 @@ func (r *Resolved) Executor() executor.Settings { return executor.Of(plan.NewSet
 // sources; it asks nobody and writes nothing. st is what was recorded; nil for
 // nothing.
 func (w *Workspace) Resolve(ctx context.Context, st *state.State) (*Resolved, hcl.Diagnostics) {
-	r := newResolved()
+	r := newResolved(filepath.Dir(w.WorkDir))
 	evaluated, diags := w.Config.Evaluate(ctx, func(o *config.Object) (cty.Value, hcl.Diagnostics) {
 		return w.resolve(ctx, r, o, st)
 	})
