@@ -13,6 +13,7 @@ import (
 // Keeper is the heartbeat of a lock that is held.
 type Keeper struct {
 	terms  Terms
+	now    func() time.Time
 	cancel context.CancelFunc
 	done   chan struct{}
 	lost   chan struct{}
@@ -28,7 +29,8 @@ type Keeper struct {
 // again with the next heartbeat. It is given the time of half a lease.
 func Keep(terms Terms, renew func(context.Context) error) *Keeper {
 	ctx, cancel := context.WithCancel(context.Background())
-	k := &Keeper{terms: terms.OrDefault(), cancel: cancel, done: make(chan struct{}), lost: make(chan struct{}), renewed: time.Now()}
+	k := &Keeper{terms: terms.OrDefault(), now: time.Now, cancel: cancel, done: make(chan struct{}), lost: make(chan struct{})}
+	k.renewed = k.now()
 	go k.run(ctx, renew)
 	return k
 }
@@ -43,7 +45,7 @@ func (k *Keeper) run(ctx context.Context, renew func(context.Context) error) {
 			return
 		case <-ticker.C:
 		}
-		started := time.Now()
+		started := k.now()
 		beat, cancel := context.WithTimeout(ctx, k.terms.Duration/2)
 		err := renew(beat)
 		cancel()
@@ -76,7 +78,7 @@ func (k *Keeper) note(started time.Time, err error) bool {
 func (k *Keeper) Renewed() {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	k.renewed, k.last = time.Now(), nil
+	k.renewed, k.last = k.now(), nil
 }
 
 // Stop ends the heartbeat and waits for a renewal that is under way. It may be
@@ -98,7 +100,7 @@ func (k *Keeper) Err() (err error, certain bool) { //nolint:revive // the error 
 	if k.err != nil {
 		return k.err, true
 	}
-	if silent := time.Since(k.renewed); silent > k.terms.Duration {
+	if silent := k.now().Sub(k.renewed); silent > k.terms.Duration {
 		return fmt.Errorf("the lease on the lock could not be renewed for %s: %w", silent.Round(time.Second), k.last), false
 	}
 	return nil, false

@@ -56,10 +56,11 @@ func (w *Watch) Silence() time.Duration {
 }
 
 func (w *Watch) now() time.Time {
-	if w.Now != nil {
-		return w.Now()
+	now := w.Now
+	if now == nil {
+		now = time.Now
 	}
-	return time.Now()
+	return now()
 }
 
 // LookAt is Look for a holder that may be a process of this machine: whether

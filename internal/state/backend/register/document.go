@@ -120,11 +120,3 @@ func (b *Backend) advise(err error, h *head) error {
 	}
 	return err
 }
-
-// unreadable reports whether an error is one of a version, not of its place:
-// what may be overwritten by those who insist.
-func unreadable(err error) bool {
-	var format *state.FormatError
-	var untrusted *backend.UntrustedError
-	return errors.As(err, &format) || errors.As(err, &untrusted) || errors.Is(err, state.ErrNewerFormat)
-}

@@ -9,35 +9,36 @@ import (
 	"esd/internal/state/backend/register"
 )
 
-// operations are what swaps the head, each with what has come of it.
-func operations() map[string]func(t *testing.T, f *faulty, fail func()) (err error, done func() bool) { //nolint:revive // the error first reads better below
+// operations are what swaps the head. Each calls fail when what it does besides is
+// done, and returns a look at what has come of it.
+func operations() map[string]func(t *testing.T, f *faulty, fail func()) (done func() bool, err error) {
 	type result = func() bool
-	return map[string]func(*testing.T, *faulty, func()) (error, func() bool){
-		"lock": func(t *testing.T, f *faulty, fail func()) (error, result) {
+	return map[string]func(*testing.T, *faulty, func()) (func() bool, error){
+		"lock": func(t *testing.T, f *faulty, fail func()) (result, error) {
 			fail()
 			l, err := register.New(f.store(), register.Options{}).Lock(t.Context(), request("apply"))
 			if l != nil {
 				t.Cleanup(func() { _ = l.Unlock(context.Background()) })
 			}
-			return err, func() bool { return headOf(t, f.Memory).Lock != nil }
+			return func() bool { return headOf(t, f.Memory).Lock != nil }, err
 		},
-		"write": func(t *testing.T, f *faulty, fail func()) (error, result) {
+		"write": func(t *testing.T, f *faulty, fail func()) (result, error) {
 			l := mustLock(t, register.New(f.store(), register.Options{}), request("apply"))
 			fail()
 			err := l.Write(t.Context(), newState(1))
-			return err, func() bool { return serialOf(t, f.Memory) == 1 }
+			return func() bool { return serialOf(t, f.Memory) == 1 }, err
 		},
-		"unlock": func(t *testing.T, f *faulty, fail func()) (error, result) {
+		"unlock": func(t *testing.T, f *faulty, fail func()) (result, error) {
 			l := mustLock(t, register.New(f.store(), register.Options{}), request("apply"))
 			fail()
 			err := l.Unlock(t.Context())
-			return err, func() bool { return headOf(t, f.Memory).Lock == nil }
+			return func() bool { return headOf(t, f.Memory).Lock == nil }, err
 		},
-		"force-unlock": func(t *testing.T, f *faulty, fail func()) (error, result) {
+		"force-unlock": func(t *testing.T, f *faulty, fail func()) (result, error) {
 			l := mustLock(t, register.New(f.store(), register.Options{}), request("apply"))
 			fail()
 			err := register.New(f.store(), register.Options{}).ForceUnlock(t.Context(), l.Info().ID)
-			return err, func() bool { return headOf(t, f.Memory).Lock == nil }
+			return func() bool { return headOf(t, f.Memory).Lock == nil }, err
 		},
 	}
 }
@@ -66,7 +67,7 @@ func TestWhatIsInDoubtIsLookedAt(t *testing.T) {
 			t.Run(operation+", "+name, func(t *testing.T) {
 				t.Parallel()
 				f := newFaulty()
-				err, done := run(t, f, func() { times(f, 2, wrong) })
+				done, err := run(t, f, func() { times(f, 2, wrong) })
 				if err != nil || !done() {
 					t.Errorf("%v, done: %v", err, done())
 				}
@@ -81,7 +82,7 @@ func TestWhatStaysInDoubtIsSaidToBe(t *testing.T) {
 		t.Run(operation, func(t *testing.T) {
 			t.Parallel()
 			f := newFaulty()
-			err, done := run(t, f, func() {
+			done, err := run(t, f, func() {
 				times(f, 1, func(do func() (string, error)) (string, error) {
 					_, _ = do()
 					f.set(func(f *faulty) {
@@ -104,7 +105,7 @@ func TestAPlaceThatIsDownFailsAtOnce(t *testing.T) {
 		t.Run(operation, func(t *testing.T) {
 			t.Parallel()
 			f := newFaulty()
-			err, done := run(t, f, func() {
+			done, err := run(t, f, func() {
 				times(f, 1000, func(func() (string, error)) (string, error) { return "", unreachable(false) })
 			})
 			f.set(func(f *faulty) { f.swap = nil })
@@ -124,7 +125,7 @@ func TestAPlaceThatRefusesForEverIsNotTrusted(t *testing.T) {
 		t.Run(operation, func(t *testing.T) {
 			t.Parallel()
 			f := newFaulty()
-			err, _ := run(t, f, func() {
+			_, err := run(t, f, func() {
 				times(f, 1000, func(func() (string, error)) (string, error) { return "", register.ErrChanged })
 			})
 			f.set(func(f *faulty) { f.swap = nil })

@@ -50,7 +50,10 @@ func newProxy(t *testing.T, real bool) (*proxy, s3.Options) {
 			t.Fatal(err)
 		}
 		// The name of the host is signed, so it stays.
-		p.server = &httputil.ReverseProxy{Director: func(r *http.Request) { r.URL.Scheme, r.URL.Host = u.Scheme, u.Host }}
+		p.server = &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) {
+			r.SetURL(u)
+			r.Out.Host = r.In.Host
+		}}
 	}
 	o := options(serve(t, p), "lab/production.json")
 	o.Patience = 500 * time.Millisecond

@@ -58,9 +58,10 @@ func split(doc []byte) (*streams, bool) {
 		switch c := doc[s.pos]; s.class[c] {
 		case other:
 			s.pos++
-			if c == '"' {
+			switch c {
+			case '"':
 				s.address()
-			} else if c == '\n' {
+			case '\n':
 				s.start = s.pos
 				s.begin()
 			}
