@@ -49,7 +49,7 @@ func attributes() []backend.Attribute {
 		bucket, key,
 		attribute("region", cty.String, "The region of the bucket. Default: that of the profile, or `us-east-1`.", "AWS_REGION", "AWS_DEFAULT_REGION"),
 		endpoint,
-		attribute("profile", cty.String, "The profile of `~/.aws` to use.", "AWS_PROFILE"),
+		attribute("profile", cty.String, "The profile of `~/.aws` to use. Default: what the AWS tools are set to."),
 		attribute("use_path_style", cty.Bool, "Whether the bucket stands in the path of URLs, not in their host. Default: `true` with an `endpoint`, or else `false`."),
 		attribute("encrypt", cty.Bool, "Whether the server is asked to encrypt what it keeps, with a key of its own."),
 		attribute("kms_key_id", cty.String, "The key of KMS to encrypt with."),
