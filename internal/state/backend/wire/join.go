@@ -16,16 +16,19 @@ type joiner struct {
 
 // join makes the document of some size out of its streams.
 func (s *streams) join(size int) ([]byte, error) {
-	j := joiner{streams: *s, out: make([]byte, 0, size), size: size}
+	// Counted before they are listed: a list takes far more room than the line
+	// feeds that somebody sends in place of addresses.
+	count := bytes.Count(s[addresses], []byte("\n"))
+	if count > jumps || count*keySize != len(s[keys]) {
+		return nil, errDamaged
+	}
+	j := joiner{streams: *s, out: make([]byte, 0, size), table: make([][]byte, 0, count), size: size}
 	for rest := s[addresses]; len(rest) > 0; {
 		address, after, ok := bytes.Cut(rest, []byte("\n"))
-		if !ok {
+		if !ok || len(address) == 0 {
 			return nil, errDamaged
 		}
 		j.table, rest = append(j.table, address), after
-	}
-	if len(j.table)*keySize != len(s[keys]) {
-		return nil, errDamaged
 	}
 	j.last = -1
 	j.begin()

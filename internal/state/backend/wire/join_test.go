@@ -3,6 +3,7 @@ package wire
 import (
 	"bytes"
 	"fmt"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -30,6 +31,7 @@ func TestStreamsThatDoNotFitAreRefused(t *testing.T) {
 		"a ref before the first":      func(s *streams) { s[refs] = []byte{3, 0, 0} },
 		"an object without key":       func(s *streams) { s[keys] = s[keys][:32] },
 		"no end of an address":        func(s *streams) { s[addresses] = []byte("a.b\nc.d") },
+		"an empty address":            func(s *streams) { s[addresses] = []byte("\na.b\n") },
 		"a key of no object":          func(s *streams) { s[text] = []byte("\x07\x08") },
 		"a key of nobody else":        func(s *streams) { s[text] = []byte("\x01\x08\x08") },
 		"more digits than a key":      func(s *streams) { s[text] = []byte("\x01\x07\x50") },
@@ -46,6 +48,24 @@ func TestStreamsThatDoNotFitAreRefused(t *testing.T) {
 		if out, err := s.join(len(want)); err == nil || out != nil {
 			t.Errorf("%s: %q, %v", name, strings.ToValidUTF8(string(out), "?"), err)
 		}
+	}
+}
+
+// It takes a few thousand bytes to send line feeds without end. The test runs
+// by itself, as it measures.
+func TestAddressesWithoutEndDoNotFillTheMemory(t *testing.T) {
+	const size = 64 << 20
+	feeds := streams{text: []byte("x"), addresses: bytes.Repeat([]byte("\n"), size)}
+	packed, err := feeds.pack(1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	_, err = Unpack(packed, "here")
+	runtime.ReadMemStats(&after)
+	if taken := after.TotalAlloc - before.TotalAlloc; err == nil || taken > 4*size {
+		t.Errorf("%d bytes became %d: %v", len(packed), taken, err)
 	}
 }
 
