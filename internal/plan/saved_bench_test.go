@@ -109,6 +109,21 @@ func BenchmarkVerify(b *testing.B) {
 	}
 }
 
+func BenchmarkVerifyThatAllGoes(b *testing.B) {
+	c := layered(large, func(int) string { return "1.0" })
+	_, s := deployed(c)
+	req := request(c, newWorld(), s)
+	req.Mode = plan.Destroy
+	p := mustPlan(b, req)
+	req.State = s.Clone()
+	req.State.Serial++
+	for b.Loop() {
+		if _, err := p.Verify(req); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
 func BenchmarkPlanWhatItRestsOn(b *testing.B) {
 	_, s := deployed(layered(large, func(int) string { return "1.0" }))
 	after := layered(large, func(int) string { return "1.1" })

@@ -70,8 +70,10 @@ type verifier struct {
 	*planner // what is configured and recorded now; it plans nothing but ends
 	plan     *Plan
 	now      StateID
-	planned  map[string]*Change // by address
-	moving   map[string]string  // where what moves now comes from, by its new address
+	planned  map[string]*Change  // by address
+	moving   map[string]string   // where what moves now comes from, by its new address
+	users    map[string][]string // recorded objects by what they need, in order
+	steps    map[string][]Step   // those of the plan, by address
 	shifts   []Shift
 	out      Verified
 
@@ -114,7 +116,22 @@ func (v *verifier) look(req Request) error {
 		v.moving[m.Address] = m.From
 	}
 	v.done, v.gone = map[string]bool{}, map[string]bool{}
+	v.listUses()
 	return nil
+}
+
+// listUses notes what the ends of objects are compared with: there may be 100,000
+// of each.
+func (v *verifier) listUses() {
+	v.users, v.steps = map[string][]string{}, map[string][]Step{}
+	for _, address := range sortedKeys(v.state) {
+		for _, dep := range v.state[address].Dependencies {
+			v.users[dep] = append(v.users[dep], address)
+		}
+	}
+	for _, s := range v.plan.Steps {
+		v.steps[s.Address] = append(v.steps[s.Address], s)
+	}
 }
 
 func (v *verifier) shift(address, what string) {

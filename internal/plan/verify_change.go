@@ -109,12 +109,24 @@ func (v *verifier) ending(c *Change, b *ChangeBasis, recorded *state.Object, sam
 		return
 	}
 	v.endsAlike(c, recorded)
-	for address, o := range v.state {
-		if slices.Contains(o.Dependencies, c.Address) && c.Action == Remove && v.planned[address] == nil && !slices.Contains(b.Users, address) {
-			v.shift(c.Address, "is needed by "+address+" now")
-			return
+	if user := v.newUser(c, b); c.Action == Remove && user != "" {
+		v.shift(c.Address, "is needed by "+user+" now")
+	}
+}
+
+// newUser is a recorded object that stays and needs one that goes, and that was
+// not known when the plan was made; "" for none.
+func (v *verifier) newUser(c *Change, b *ChangeBasis) string {
+	known := make(map[string]bool, len(b.Users))
+	for _, user := range b.Users {
+		known[user] = true
+	}
+	for _, user := range v.users[c.Address] {
+		if v.planned[user] == nil && !known[user] {
+			return user
 		}
 	}
+	return ""
 }
 
 // endsAlike checks that an object would end today as the plan says.
@@ -135,13 +147,7 @@ func (v *verifier) endsAlike(c *Change, recorded *state.Object) {
 		v.shift(c.Address, "the configuration has changed: it would be "+map[Action]string{Forget: "only forgotten", Remove: "destroyed"}[action]+" now")
 		return
 	}
-	var planned []Step
-	for _, s := range v.plan.Steps {
-		if s.Address == c.Address {
-			planned = append(planned, s)
-		}
-	}
-	if !slices.EqualFunc(planned, steps, func(s Step, t providers.Step) bool { return s.Op == t.Op && bytes.Equal(s.Spec, t.Spec) }) {
+	if !slices.EqualFunc(v.steps[c.Address], steps, func(s Step, t providers.Step) bool { return s.Op == t.Op && bytes.Equal(s.Spec, t.Spec) }) {
 		v.shift(c.Address, "the configuration has changed: what stays shares other things with it")
 	}
 }
