@@ -241,8 +241,8 @@ func (l *line) Read(b []byte) (int, error) {
 	return n, nil
 }
 
-// problem says what cannot be right about a plan that was read: applying relies
-// on all of it.
+// problem says what cannot be right about a plan that was read, beside what is
+// wrong with one change or step: applying relies on all of it.
 func (p *Plan) problem() string {
 	if !slices.Contains([]Mode{Apply, Destroy, RefreshOnly}, p.Mode) {
 		return fmt.Sprintf("it is damaged: %q is no mode", p.Mode)
@@ -250,9 +250,6 @@ func (p *Plan) problem() string {
 	changed := make(map[string]string, len(p.Changes)) // to their kinds
 	for i := range p.Changes {
 		c := &p.Changes[i]
-		if problem := c.problem(); problem != "" {
-			return "it is damaged: " + problem
-		}
 		if _, twice := changed[c.Address]; twice {
 			return fmt.Sprintf("it is damaged: %s changes twice", c.Address)
 		}
@@ -288,7 +285,18 @@ func (c *Change) problem() string {
 	return ""
 }
 
-// stepsProblem says what cannot be right about the steps.
+// problem says what cannot be right about one step.
+func (s *Step) problem() string {
+	switch {
+	case s.Address == "" || s.ID != s.Address+"#"+s.Op:
+		return fmt.Sprintf("step %s is not one of %s", s.ID, s.Address)
+	case s.Resources.CPUs < 0 || s.Resources.Memory < 0 || s.Resources.Timeout < 0:
+		return fmt.Sprintf("step %s occupies less than nothing", s.ID)
+	}
+	return ""
+}
+
+// stepsProblem says what cannot be right about the steps together.
 func (p *Plan) stepsProblem(changed map[string]string) string {
 	ids := make(map[string]bool, len(p.Steps))
 	for _, s := range p.Steps {
@@ -296,10 +304,8 @@ func (p *Plan) stepsProblem(changed map[string]string) string {
 		switch {
 		case !known:
 			return fmt.Sprintf("step %s belongs to no change", s.ID)
-		case s.ID != s.Address+"#"+s.Op || s.Kind != kind:
+		case s.Kind != kind:
 			return fmt.Sprintf("step %s is not one of %s", s.ID, s.Address)
-		case s.Resources.CPUs < 0 || s.Resources.Memory < 0 || s.Resources.Timeout < 0:
-			return fmt.Sprintf("step %s occupies less than nothing", s.ID)
 		}
 		if ids[s.ID] {
 			return fmt.Sprintf("step %s is listed twice", s.ID)

@@ -42,9 +42,9 @@ func decodePlan(r io.Reader, p *Plan) error {
 		seen[name] = true
 		switch name {
 		case "changes":
-			err = decodeList(d, value, &p.Changes)
+			err = decodeList(d, value, &p.Changes, (*Change).problem)
 		case "steps":
-			err = decodeList(d, value, &p.Steps)
+			err = decodeList(d, value, &p.Steps, (*Step).problem)
 		default:
 			var value json.RawMessage
 			err = d.Decode(&value)
@@ -63,8 +63,10 @@ func decodePlan(r io.Reader, p *Plan) error {
 	return decodeRest(rest, p)
 }
 
-// decodeList reads an array element by element.
-func decodeList[T any](d *json.Decoder, value *oneValue, list *[]T) error {
+// decodeList reads an array element by element. It ends with the first that has
+// a problem: in memory, many that say nothing would take far more room than in
+// the file.
+func decodeList[T any](d *json.Decoder, value *oneValue, list *[]T, problem func(*T) string) error {
 	t, err := d.Token()
 	if err != nil {
 		return err
@@ -77,6 +79,9 @@ func decodeList[T any](d *json.Decoder, value *oneValue, list *[]T) error {
 		var element T
 		if err := d.Decode(&element); err != nil {
 			return err
+		}
+		if problem := problem(&element); problem != "" {
+			return errors.New(problem)
 		}
 		*list = append(*list, element)
 	}

@@ -116,7 +116,7 @@ func TestPlansThatCannotBeAppliedAreRefused(t *testing.T) {
 			p.Steps[0].Needs = []string{p.Steps[len(p.Steps)-1].ID}
 		}), "it is damaged"},
 		"with a need that is not there":       {changed(func(p *plan.Plan) { p.Steps[0].Needs = []string{"recipe.x#build"} }), "which is not there"},
-		"with a step that belongs to nothing": {changed(func(p *plan.Plan) { p.Steps[0].Address = "recipe.x" }), "belongs to no change"},
+		"with a step that belongs to nothing": {changed(func(p *plan.Plan) { p.Steps[0].Address, p.Steps[0].ID = "recipe.x", "recipe.x#"+p.Steps[0].Op }), "belongs to no change"},
 		"with a step of another kind":         {changed(func(p *plan.Plan) { p.Steps[0].Kind = "executor" }), "is not one of"},
 		"with a step named otherwise":         {changed(func(p *plan.Plan) { p.Steps[0].Op = "burn" }), "is not one of"},
 		"with a step that frees memory":       {changed(func(p *plan.Plan) { p.Steps[0].Resources.Memory = -1 }), "less than nothing"},
@@ -294,6 +294,20 @@ func TestAPlanWithAnEndlessPartDoesNotFillTheMemory(t *testing.T) {
 		t.Error(problem, err)
 	}
 	if taken := after.TotalAlloc - before.TotalAlloc; taken > 400<<20 {
+		t.Errorf("%d bytes of memory were asked for", taken)
+	}
+}
+
+func TestAPlanOfManyChangesThatSayNothingDoesNotFillTheMemory(t *testing.T) {
+	data := seal([]byte(`{"format_version":2,"changes":[{}` + strings.Repeat(",{}", 1<<20) + `]}`))
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	_, problem := plan.Parse(data)
+	runtime.ReadMemStats(&after)
+	if !strings.Contains(problem, "it is damaged") {
+		t.Error(problem)
+	}
+	if taken := after.TotalAlloc - before.TotalAlloc; taken > 16<<20 {
 		t.Errorf("%d bytes of memory were asked for", taken)
 	}
 }
