@@ -195,14 +195,21 @@ const (
 // dial makes a connection. It waits for a server that has none to spare or is
 // just starting and, when it was there before, for one that is away.
 func (l *link) dial(ctx context.Context, longest time.Duration) (*pgconn.PgConn, error) {
+	ctx, cancel := context.WithTimeout(ctx, crowded)
+	defer cancel()
 	waited := time.Duration(0)
+	var before error
 	for delay := shortestPause; ; delay = min(2*delay, longest) {
 		conn, err := pgconn.ConnectConfig(ctx, l.config)
 		if err == nil {
 			l.known.Store(true)
 			return conn, nil
 		}
-		if ctx.Err() != nil || waited >= l.worthWaiting(err) {
+		if before != nil && pgconn.Timeout(err) {
+			err = before // it says more
+		}
+		before = err
+		if waited >= l.worthWaiting(err) {
 			return nil, err
 		}
 		pause := delay/2 + rand.N(delay/2+1)

@@ -292,11 +292,23 @@ func (s *Server) ConnString(database string) string {
 	return fmt.Sprintf("postgres://%s@127.0.0.1:%d/%s?sslmode=disable", Superuser, s.Port, database)
 }
 
+// connect waits for a free connection.
+func (s *Server) connect(ctx context.Context, database string) (*pgconn.PgConn, error) {
+	for {
+		conn, err := pgconn.Connect(ctx, s.ConnString(database))
+		var full *pgconn.PgError
+		if err == nil || !errors.As(err, &full) || full.Code != "53300" || ctx.Err() != nil {
+			return conn, err
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+}
+
 // Exec runs statements in a database, as the superuser.
 func (s *Server) Exec(database, sql string) error {
-	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
-	conn, err := pgconn.Connect(ctx, s.ConnString(database))
+	conn, err := s.connect(ctx, database)
 	if err != nil {
 		return err
 	}
@@ -308,9 +320,9 @@ func (s *Server) Exec(database, sql string) error {
 // Rows runs a statement in a database, as the superuser, and returns its rows,
 // the columns of each separated by "|".
 func (s *Server) Rows(database, sql string) ([]string, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
-	conn, err := pgconn.Connect(ctx, s.ConnString(database))
+	conn, err := s.connect(ctx, database)
 	if err != nil {
 		return nil, err
 	}
