@@ -366,7 +366,7 @@ func TestAForkIsRefusedUntilItIsDecided(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, err := b.prepare(version{generation: 2, fence: l.(*held).ticket}, r, other.Header(), packed, backend.LockInfo{Who: "somebody"})
+	p, err := b.prepare(l.(*held).ticket, r, other.Header(), packed, backend.LockInfo{Who: "somebody"})
 	if err != nil {
 		t.Fatal(err)
 	}

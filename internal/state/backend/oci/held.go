@@ -106,17 +106,22 @@ func (h *held) Unlock(ctx context.Context) error {
 	h.released = true
 	h.beating.Lock()
 	defer h.beating.Unlock()
+	objects := []*object{&h.lock}
 	if h.beat != nil {
-		_ = h.b.place.Remove(ctx, h.beat.tag, h.beat.desc)
+		objects = append(objects, h.beat)
 	}
 	if lost != nil {
+		_, _ = h.b.remove(ctx, "unlocking", objects[1:]...)
 		return lost
 	}
 	if h.doubtful != nil {
 		// What may still arrive must not have the number of somebody's lock.
-		return h.b.breakMark(ctx, mark{tag: h.lock.tag, token: h.token, number: h.ticket})
+		if err := h.b.breakMark(ctx, mark{tag: h.lock.tag, token: h.token, number: h.ticket}); err != nil {
+			return err
+		}
 	}
-	return h.b.failed("unlocking", h.b.place.Remove(ctx, h.lock.tag, h.lock.desc))
+	_, err := h.b.remove(ctx, "unlocking", objects...)
+	return err
 }
 
 // Holder implements backend.Backend.

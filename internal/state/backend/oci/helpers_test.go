@@ -109,7 +109,6 @@ func plant(ctx context.Context, b *Backend, data []byte) error {
 		return err
 	}
 	c := l.chain()
-	v := version{generation: c.generation + 1, fence: c.fence}
 	var previous *recorded
 	if head := c.head(); head != nil {
 		if previous, err = b.recorded(ctx, *head); err != nil {
@@ -120,7 +119,7 @@ func plant(ctx context.Context, b *Backend, data []byte) error {
 	if err != nil {
 		return err
 	}
-	p, err := b.prepare(v, previous, state.Header{Lineage: lineage, Serial: 7}, packed, backend.LockInfo{Who: "somebody"})
+	p, err := b.prepare(c.fence, previous, state.Header{Lineage: lineage, Serial: 7}, packed, backend.LockInfo{Who: "somebody"})
 	if err != nil {
 		return err
 	}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"sync"
 	"time"
 
 	registry "esd/internal/oci"
@@ -110,6 +109,11 @@ func (b *Backend) canRemove(ctx context.Context) error {
 func (b *Backend) clear(ctx context.Context, marks []mark, l *listing) (cleared bool, err error) {
 	var first *backend.LockedError
 	for _, m := range marks {
+		if first != nil {
+			// Its turn may come, and then its lease has run since now.
+			b.watch(m).Look(m.token, l.sign(m), b.terms.Duration)
+			continue
+		}
 		holder, err := b.holder(ctx, m, l)
 		switch {
 		case err != nil:
@@ -119,7 +123,7 @@ func (b *Backend) clear(ctx context.Context, marks []mark, l *listing) (cleared 
 				return cleared, err
 			}
 			cleared = true
-		case first == nil:
+		default:
 			first = &backend.LockedError{Location: b.location(), Holder: holder, Looked: b.now()}
 		}
 	}
@@ -135,12 +139,8 @@ func (b *Backend) clear(ctx context.Context, marks []mark, l *listing) (cleared 
 func (b *Backend) holder(ctx context.Context, m mark, l *listing) (backend.LockInfo, error) {
 	b.mu.Lock()
 	info, known := b.infos[m.tag]
-	watch := b.watches[m.token]
-	if watch == nil {
-		watch = &lease.Watch{Now: b.now}
-		b.watches[m.token] = watch
-	}
 	b.mu.Unlock()
+	watch := b.watch(m)
 	if !known {
 		var err error
 		if info, err = b.ask(ctx, m); err != nil {
@@ -149,7 +149,7 @@ func (b *Backend) holder(ctx context.Context, m mark, l *listing) (backend.LockI
 	}
 	watched := info
 	watched.ID = m.token // the lock ID of a client is the same at each attempt
-	verdict := watch.LookAt(watched, fmt.Sprint(l.beat(m.token)))
+	verdict := watch.LookAt(watched, l.sign(m))
 	if verdict == backend.Alive && l.isChoosing(m.token) {
 		verdict = backend.Undecided // who draws a ticket has no lock yet, and may never get it
 	}
@@ -158,10 +158,28 @@ func (b *Backend) holder(ctx context.Context, m mark, l *listing) (backend.LockI
 	return info, nil
 }
 
+// watch remembers what was seen of the maker of a mark.
+func (b *Backend) watch(m mark) *lease.Watch {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	w := b.watches[m.token]
+	if w == nil {
+		w = &lease.Watch{Now: b.now}
+		b.watches[m.token] = w
+	}
+	return w
+}
+
+// askTimeout bounds how long a registry is asked for a mark: one that is just being
+// pushed makes some of them fail for a moment.
+const askTimeout = 5 * time.Second
+
 // ask reads what a mark says.
 func (b *Backend) ask(ctx context.Context, m mark) (backend.LockInfo, error) {
-	_, manifest, err := b.place.Manifest(ctx, m.tag)
-	if errors.Is(err, registry.ErrNotFound) {
+	asking, cancel := context.WithTimeout(ctx, askTimeout)
+	defer cancel()
+	_, manifest, err := b.place.Manifest(asking, m.tag)
+	if ctx.Err() == nil && (errors.Is(err, registry.ErrNotFound) || errors.Is(err, registry.ErrUnavailable) || asking.Err() != nil) {
 		return backend.LockInfo{}.WithLease(b.terms.Duration), nil
 	}
 	if err != nil {
@@ -236,10 +254,56 @@ func (b *Backend) breakMark(ctx context.Context, m mark) error {
 	return nil
 }
 
-// removeTag removes a tag of somebody else, if it can.
+// removeTag removes a tag of somebody else that counts no more, if it can. One that
+// names nothing is made to name something before, see remove.
 func (b *Backend) removeTag(ctx context.Context, tag string) {
-	if desc, _, err := b.place.Manifest(ctx, tag); err == nil {
+	desc, _, err := b.place.Manifest(ctx, tag)
+	if errors.Is(err, registry.ErrNotFound) {
+		var o object
+		if o, err = newMark(tag, backend.LockInfo{}); err == nil {
+			desc, err = o.desc, b.place.Push(ctx, o)
+		}
+	}
+	if err == nil {
 		_ = b.place.Remove(ctx, tag, desc)
+	}
+}
+
+// removals is how often it is tried to remove something.
+const removals = 4
+
+// remove removes tags of ours, and returns a list that does not have them any more.
+// It looks, because the removal of a manifest and of its tags are two things for some
+// registries, and if the second fails the tag stays and names nothing: a docker-registry
+// 2.8 stumbles over other tags that are just being pushed. Such a tag goes only if it is
+// pushed once more.
+func (b *Backend) remove(ctx context.Context, doing string, objects ...*object) (*listing, error) {
+	for try := 1; ; try++ {
+		for _, o := range objects {
+			err := b.place.Remove(ctx, o.tag, o.desc)
+			if errors.Is(err, registry.ErrUnsupported) || errors.Is(err, registry.ErrUnauthorized) {
+				return nil, b.noRemoving(err)
+			}
+			if err != nil && try == removals {
+				return nil, b.failed(doing, err)
+			}
+		}
+		l, err := b.look(ctx, doing)
+		if err != nil {
+			return nil, err
+		}
+		objects = slices.DeleteFunc(objects, func(o *object) bool { return !l.has(o.tag) })
+		if len(objects) == 0 {
+			return l, nil
+		}
+		if try == removals {
+			return nil, b.noRemoving(errors.New("tags whose removal it confirmed are still in its list"))
+		}
+		for _, o := range objects {
+			if err := b.place.Push(ctx, *o); err != nil {
+				return nil, b.failed(doing, err)
+			}
+		}
 	}
 }
 
@@ -287,6 +351,9 @@ func (a *attempt) queue(ctx context.Context) (*listing, error) {
 	if !l.isChoosing(a.token) {
 		return nil, a.missing(ctx, choosing.tag)
 	}
+	if _, err := a.b.clear(ctx, a.rivals(l), l); err != nil {
+		return nil, err
+	}
 	if a.ticket = l.top() + 1; a.ticket >= maxNumber {
 		return nil, a.b.untrusted("its tags are numbered to the end of the numbers")
 	}
@@ -302,10 +369,6 @@ func (a *attempt) queue(ctx context.Context) (*listing, error) {
 	if !l.isChoosing(a.token) {
 		return nil, errEarly // somebody took us for dead: the ticket may be anybody's
 	}
-	if err := a.chosen(ctx); err != nil {
-		return nil, err
-	}
-	a.choosing = nil
 	return a.wait(ctx, l)
 }
 
@@ -340,52 +403,57 @@ func (b *Backend) stale(tag string) error {
 			"or say `lock = false` in the state block, or keep the state elsewhere"}
 }
 
-// chosen ends the drawing of the ticket.
-func (a *attempt) chosen(ctx context.Context) error {
-	err := a.b.place.Remove(ctx, a.choosing.tag, a.choosing.desc)
-	if errors.Is(err, registry.ErrUnsupported) || errors.Is(err, registry.ErrUnauthorized) {
-		return a.b.noRemoving(err)
-	}
-	return a.b.failed("locking", err)
+// rivals are those in whose favour a ticket is not even drawn, when many come at the
+// same time: who is in the line already, and one of those who are drawing. This is
+// for the sake of speed only.
+func (a *attempt) rivals(l *listing) []mark {
+	return slices.Concat(l.locks, slices.DeleteFunc(slices.Clone(l.choosing), func(m mark) bool { return m.token >= a.token }))
 }
-
-// patience is how long those are waited for who draw a ticket.
-const patience = 2 * time.Second
 
 // wait looks until nobody can be before us any more: first is the list after our
 // own ticket was there. Who was choosing then may have a lower one, and nobody who
-// began later can. Lists are no snapshots: that somebody has chosen shows in one,
+// began later can. Within a lease each of them has chosen or is dead. Lists are no snapshots: that somebody has chosen shows in one,
 // and the ticket surely in the next only; that somebody is gone in one, and what it
 // wrote surely in the next.
 func (a *attempt) wait(ctx context.Context, first *listing) (*listing, error) {
 	calm, need := 0, 2
-	deadline := a.b.now().Add(patience)
+	deadline := a.b.now().Add(a.b.terms.Duration + time.Second)
 	for l, try := first, 0; ; try++ {
 		if err := a.stillThere(l); err != nil {
 			return nil, err
 		}
 		cleared, err := a.b.clear(ctx, a.ahead(l, first), l)
-		lingers := try > 0 && l.isChoosing(a.token)
-		late := a.b.now().After(deadline)
-		switch {
-		case err != nil && (late || len(a.smaller(l)) > 0 || !errors.As(err, new(*backend.LockedError))):
+		if err != nil && (!errors.As(err, new(*backend.LockedError)) || len(a.smaller(l)) > 0 || a.b.now().After(deadline)) {
 			return nil, err
-		case lingers && late:
-			return nil, a.b.noRemoving(errors.New("a tag whose removal it confirmed is still in its list"))
-		case err == nil && !cleared && !lingers:
+		}
+		if err == nil && !cleared {
 			if calm++; calm == need {
 				return l, nil
 			}
-		default:
+		} else {
 			calm, need = 0, 3
-			if err := pause(ctx, firstPause<<min(try, 3)); err != nil {
+		}
+		if err != nil {
+			if err := pause(ctx, firstPause<<min(try, 4)); err != nil {
 				return nil, err
 			}
 		}
-		if l, err = a.b.look(ctx, "locking"); err != nil {
+		if l, err = a.next(ctx); err != nil {
 			return nil, err
 		}
 	}
+}
+
+// next is the next list. With the first one the drawing of the ticket ends.
+func (a *attempt) next(ctx context.Context) (*listing, error) {
+	if a.choosing == nil {
+		return a.b.look(ctx, "locking")
+	}
+	l, err := a.b.remove(ctx, "locking", a.choosing)
+	if err == nil {
+		a.choosing = nil
+	}
+	return l, err
 }
 
 // stillThere checks that our ticket is there and good.
@@ -421,11 +489,8 @@ const leaveTimeout = 10 * time.Second
 func (a *attempt) leave(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), leaveTimeout)
 	defer cancel()
-	var wg sync.WaitGroup
-	for _, o := range []*object{a.lock, a.choosing} {
-		if o != nil {
-			wg.Go(func() { _ = a.b.place.Remove(ctx, o.tag, o.desc) })
-		}
+	objects := slices.DeleteFunc([]*object{a.lock, a.choosing}, func(o *object) bool { return o == nil })
+	if len(objects) > 0 {
+		_, _ = a.b.remove(ctx, "locking", objects...)
 	}
-	wg.Wait()
 }

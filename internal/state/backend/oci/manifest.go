@@ -31,6 +31,7 @@ const (
 	annotationFence       = "dev.esd.state.fence"
 	annotationPredecessor = "dev.esd.state.predecessor"
 	annotationWriter      = "dev.esd.state.writer"
+	annotationOnce        = "dev.esd.state.once"
 )
 
 // object is a manifest with what it refers to, ready to be pushed to a tag.
@@ -105,21 +106,28 @@ type recorded struct {
 	document ocispec.Descriptor
 	header   state.Header // without its format version
 	writer   string
+
+	generation int64
 }
 
-// newVersion makes the object of the version that follows another one.
-func newVersion(name string, v version, previous *recorded, next state.Header, packed []byte, info backend.LockInfo) (object, version, error) {
+// newVersion makes the object of the version that follows another one, under a
+// fence. It is like no other, even if the same is written twice.
+func newVersion(name string, fence int64, previous *recorded, next state.Header, packed []byte, info backend.LockInfo) (object, version, error) {
+	v := version{generation: 1, fence: fence, serial: next.Serial, previous: none}
+	if previous != nil {
+		v.generation = previous.generation + 1
+		v.previous = previous.desc.Digest.Encoded()[:shortDigest]
+	}
 	annotations := map[string]string{
 		annotationLineage:    next.Lineage,
 		annotationSerial:     strconv.FormatInt(next.Serial, 10),
 		annotationGeneration: strconv.FormatInt(v.generation, 10),
 		annotationFence:      strconv.FormatInt(v.fence, 10),
 		annotationWriter:     fmt.Sprintf("%s for %q, lock ID %s", info.Who, info.Operation, info.ID),
+		annotationOnce:       newToken(),
 	}
-	v.previous, v.serial = none, next.Serial
 	if previous != nil {
 		annotations[annotationPredecessor] = previous.desc.Digest.String()
-		v.previous = previous.desc.Digest.Encoded()[:shortDigest]
 	}
 	o, err := newObject(typeState, annotations, blob{registry.Describe(typeDocument, packed), packed})
 	v.digest = o.desc.Digest.Encoded()[:shortDigest]
@@ -134,7 +142,7 @@ func readVersion(v version, desc ocispec.Descriptor, manifest []byte) (*recorded
 	if err := json.Unmarshal(manifest, &m); err != nil {
 		return nil, fmt.Errorf("its manifest is no JSON: %w", err)
 	}
-	r := &recorded{desc: desc, writer: m.Annotations[annotationWriter]}
+	r := &recorded{desc: desc, writer: m.Annotations[annotationWriter], generation: v.generation}
 	r.header.Lineage = m.Annotations[annotationLineage]
 	r.header.Serial = v.serial
 	predecessor := none

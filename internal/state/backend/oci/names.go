@@ -49,7 +49,7 @@ func (m mark) compare(n mark) int {
 // version is what the tag of a version of the state says.
 type version struct {
 	tag string
-	// generation is 1 more than that of the predecessor.
+	// generation is 1 more than that of the predecessor, 1 if there is none.
 	generation int64
 	// fence is the ticket of the lock under which it was written.
 	fence  int64
@@ -94,6 +94,7 @@ func (v version) voidName(state string) string {
 
 // listing is what the tags of one answer of the registry say.
 type listing struct {
+	tags     []string // all of them, sorted
 	choosing []mark
 	locks    []mark // in the order of the line, without the broken ones
 	beats    []mark
@@ -106,7 +107,7 @@ type listing struct {
 
 // parseListing makes sense of tags. Those of others in the repository are left out.
 func parseListing(state string, tags []string) *listing {
-	l := &listing{broken: map[string]mark{}, void: map[string]mark{}}
+	l := &listing{tags: tags, broken: map[string]mark{}, void: map[string]mark{}}
 	for _, tag := range tags {
 		rest, ours := strings.CutPrefix(tag, state+".")
 		if !ours {
@@ -129,22 +130,20 @@ func parseListing(state string, tags []string) *listing {
 	return l
 }
 
-// sift sets the void versions aside, and with them those that were built on one.
+// sift sets the void versions aside. One that somebody has built upon is not void:
+// whoever did that saw no mark, and may have succeeded.
 func (l *listing) sift() {
-	voidOnes := map[string]bool{}
-	for digest := range l.void {
-		voidOnes[digest] = true
-	}
+	builtUpon := map[string]bool{}
 	// The generation of a version is higher than that of its predecessor.
-	slices.SortFunc(l.versions, func(v, w version) int { return cmp.Compare(v.generation, w.generation) })
+	slices.SortFunc(l.versions, func(v, w version) int { return cmp.Compare(w.generation, v.generation) })
 	var good []version
 	for _, v := range l.versions {
-		if voidOnes[v.digest] || voidOnes[v.previous] {
-			voidOnes[v.digest] = true
+		if _, void := l.void[v.digest]; void && !builtUpon[v.digest] {
 			l.voided = append(l.voided, v)
-		} else {
-			good = append(good, v)
+			continue
 		}
+		builtUpon[v.previous] = true
+		good = append(good, v)
 	}
 	slices.SortFunc(good, version.compare)
 	l.versions = good
@@ -185,8 +184,8 @@ func (l *listing) add(kind, tag string, parts []string) {
 
 // tookBack reports whether a version that may not be listed any more is void.
 func (l *listing) tookBack(v version) bool {
-	_, is := l.void[v.digest]
-	return is || slices.Contains(l.voided, v)
+	_, marked := l.void[v.digest]
+	return marked && !slices.Contains(l.versions, v)
 }
 
 // number reads a number that is not negative and not absurd.
@@ -212,6 +211,15 @@ func (l *listing) beat(token string) int64 {
 		}
 	}
 	return last
+}
+
+// sign is another one after each heartbeat.
+func (l *listing) sign(m mark) string { return strconv.FormatInt(l.beat(m.token), 10) }
+
+// has reports whether a tag is in the list.
+func (l *listing) has(tag string) bool {
+	_, found := slices.BinarySearch(l.tags, tag)
+	return found
 }
 
 // spent is the highest number that a new lock must exceed to be told from those

@@ -2,6 +2,7 @@ package oci
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -90,8 +91,9 @@ func (f *free) Overwrite(ctx context.Context, next *state.State) error {
 }
 
 // write pushes a version, and takes it back if another successor of the same
-// version is there then. Of two who push at the same time at least one sees the
-// other, so never both succeed; it may be that neither does.
+// version is there then, or if the version that it is built on was taken back. Of two
+// who push at the same time at least one sees the other, so never both succeed; it
+// may be that neither does.
 func (f *free) write(ctx context.Context, next *state.State, force bool) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -117,11 +119,11 @@ func (f *free) write(ctx context.Context, next *state.State, force bool) error {
 	if err != nil {
 		return b.failed("writing", err)
 	}
-	v := version{generation: c.generation + 1, fence: c.fence}
+	fence := c.fence
 	if force {
-		v.fence++
+		fence++
 	}
-	p, err := b.prepare(v, previous, next.Header(), packed, f.info)
+	p, err := b.prepare(fence, previous, next.Header(), packed, f.info)
 	if err != nil {
 		return err
 	}
@@ -138,7 +140,7 @@ func (f *free) write(ctx context.Context, next *state.State, force bool) error {
 	if at < 0 && !slices.Contains(c.strays, p.version) && c.generation < p.version.generation {
 		return b.stale(p.version.tag) // else it was cleared away as one of many old ones
 	}
-	if at < 0 || len(c.rivals()) > 0 {
+	if _, sand := l.void[p.version.previous]; sand || at < 0 || len(c.rivals()) > 0 {
 		return b.takeBack(ctx, p)
 	}
 	b.wrote(p)
@@ -148,39 +150,27 @@ func (f *free) write(ctx context.Context, next *state.State, force bool) error {
 	return nil
 }
 
-// takeBack makes a version of ours void that is one arm of a fork. One that somebody
-// has built upon stays: that one may not have seen the other arm, and have succeeded.
-// It is looked for in a list of its own, since the one that showed the other arm may
-// have passed by the successor before that was there.
+// takeBack makes a version of ours void that is one arm of a fork. Only a mark does
+// that, and the version stays: who has built on it meanwhile may have seen no mark,
+// and then it does count.
 func (b *Backend) takeBack(ctx context.Context, p *pushed) error {
-	l, err := b.look(ctx, "writing")
-	if err != nil {
-		return b.inDoubt(err)
-	}
-	conflict := &state.ConflictError{Recorded: p.header, Offered: p.header}
-	for _, v := range l.versions {
-		if v.previous == p.version.digest {
-			return b.inDoubt(b.unreachable("writing", fmt.Errorf("another run has written at the same time, and a third one has built on %s", p.version.tag), "read the state again"))
-		}
-		if v != p.version {
-			conflict.Recorded.Serial = v.serial
-		}
-	}
-	if err := b.retract(ctx, p); err != nil {
-		return b.inDoubt(err)
-	}
-	return conflict
-}
-
-// retract takes back a version of ours that does not count. The mark tells those who
-// have read it why it is gone, and has to do where nothing can be removed.
-func (b *Backend) retract(ctx context.Context, p *pushed) error {
 	o, err := newMark(p.version.voidName(b.name), backend.LockInfo{})
 	if err == nil {
 		err = b.place.Push(ctx, o)
 	}
-	if err == nil {
-		_ = b.place.Remove(ctx, p.version.tag, p.object.desc)
+	if err != nil {
+		return b.inDoubt(err)
 	}
-	return err
+	l, err := b.look(ctx, "writing")
+	if err != nil {
+		return b.inDoubt(err)
+	}
+	if slices.Contains(l.versions, p.version) {
+		return b.inDoubt(b.unreachable("writing", errors.New("two other runs have written at the same time, and one has built on what was to be taken back"), "read the state again"))
+	}
+	conflict := &state.ConflictError{Recorded: p.header, Offered: p.header}
+	if n := len(l.versions); n > 0 {
+		conflict.Recorded.Serial = max(conflict.Recorded.Serial, l.versions[n-1].serial)
+	}
+	return conflict
 }

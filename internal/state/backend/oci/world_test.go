@@ -72,7 +72,7 @@ func (w *world) put(o object) {
 	for _, b := range o.blobs {
 		w.blobs[b.desc.Digest.String()] = b.content
 	}
-	if was, ok := w.ever[o.tag]; ok && !bytes.Equal(was.manifest, o.manifest) {
+	if was, ok := w.tags[o.tag]; ok && !bytes.Equal(was.manifest, o.manifest) {
 		panic("the tag " + o.tag + " was moved")
 	}
 	w.tags[o.tag], w.ever[o.tag] = o, o

@@ -60,7 +60,7 @@ func (h *held) write(ctx context.Context, next *state.State, force bool) error {
 	if err != nil {
 		return h.b.failed("writing", err)
 	}
-	p, err := h.b.prepare(version{generation: c.generation + 1, fence: h.ticket}, previous, next.Header(), packed, h.info)
+	p, err := h.b.prepare(h.ticket, previous, next.Header(), packed, h.info)
 	if err != nil {
 		return err
 	}
@@ -152,18 +152,18 @@ func (b *Backend) outvoted(p *pushed, l *listing, there bool) error {
 // Without force it must be readable, and must be one that next may follow.
 func (b *Backend) precede(ctx context.Context, c chain, next state.Header, force bool) (*recorded, error) {
 	head, err := b.present(c)
-	if err != nil && force {
-		head, err = c.head(), nil
+	if force {
+		return b.overwritten(ctx, c)
+	}
+	if err == nil && b.unlocked {
+		err = b.based(head, next)
 	}
 	if err != nil || head == nil {
 		return nil, err
 	}
 	r, err := b.recorded(ctx, *head)
-	if force && (err != nil && ctx.Err() == nil && !errors.Is(err, registry.ErrUnavailable)) {
-		return nil, nil // what cannot even be named begins a new chain
-	}
-	if err != nil || force {
-		return r, err
+	if err != nil {
+		return nil, err
 	}
 	b.mu.Lock()
 	header, known := b.headers[head.digest]
@@ -175,22 +175,43 @@ func (b *Backend) precede(ctx context.Context, c chain, next state.Header, force
 		}
 		header = s.Header()
 	}
-	b.mu.Lock()
-	based := b.base == "" || b.base == head.digest
-	b.mu.Unlock()
 	if err := b.accept(*head, header); err != nil {
 		return nil, err
 	}
-	if err := state.CheckSuccession(&header, next); err != nil || based || !b.unlocked {
-		return r, err
-	}
-	// Of two versions with one serial the other one was read.
-	header.Serial = max(header.Serial, next.Serial)
-	return nil, &state.ConflictError{Recorded: header, Offered: next}
+	return r, state.CheckSuccession(&header, next)
 }
 
-func (b *Backend) prepare(v version, previous *recorded, h state.Header, packed []byte, info backend.LockInfo) (*pushed, error) {
-	o, v, err := newVersion(b.name, v, previous, h, packed, info)
+// overwritten is the present version, or one of several, whatever it is. If not even
+// its manifest can be read, a new chain begins.
+func (b *Backend) overwritten(ctx context.Context, c chain) (*recorded, error) {
+	head := c.head()
+	if head == nil {
+		return nil, nil
+	}
+	r, err := b.recorded(ctx, *head)
+	if untrusted := new(*backend.UntrustedError); errors.As(err, untrusted) || errors.Is(err, registry.ErrNotFound) {
+		return nil, nil
+	}
+	return r, err
+}
+
+// based checks, where no lock does, that what this client has read is still what
+// there is: of two versions with one serial it may have been the other.
+func (b *Backend) based(head *version, next state.Header) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.base == "" || head != nil && b.base == head.digest {
+		return nil
+	}
+	conflict := &state.ConflictError{Recorded: next, Offered: next}
+	if head != nil {
+		conflict.Recorded.Serial = max(next.Serial, head.serial)
+	}
+	return conflict
+}
+
+func (b *Backend) prepare(fence int64, previous *recorded, h state.Header, packed []byte, info backend.LockInfo) (*pushed, error) {
+	o, v, err := newVersion(b.name, fence, previous, h, packed, info)
 	return &pushed{object: o, version: v, header: h}, err
 }
 
