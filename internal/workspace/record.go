@@ -96,11 +96,15 @@ func (s *session) writeAtEnd(ctx context.Context, next *state.State, opts ApplyO
 	for pause := shortestPause; ; pause = min(2*pause, longestPause) {
 		err := s.write(ctx, next)
 		var down *backend.UnreachableError
-		if err == nil || !errors.As(err, &down) {
-			return err
-		}
-		if s.wasWritten(ctx, next) {
+		var conflict *state.ConflictError
+		again := errors.As(err, &down)
+		// A write that was given up may arrive later, and is then in the way of
+		// the next.
+		if err == nil || (again || told && errors.As(err, &conflict)) && s.wasWritten(ctx, next) {
 			return nil
+		}
+		if !again {
+			return err
 		}
 		if time.Until(deadline) <= 0 {
 			return err
