@@ -103,7 +103,7 @@ func (p place) String() string {
 }
 
 // secretWords are parts of names of parameters that hold secrets.
-var secretWords = []string{"token", "secret", "password", "passwd", "signature", "credential", "key"}
+var secretWords = []string{"token", "secret", "pass", "pwd", "sig", "auth", "credential", "key", "jwt"}
 
 // keyword is a password in a connection string of words, as libpq reads them.
 var keyword = regexp.MustCompile(`(?i)\b(password|passfile_password|sslpassword)\s*=\s*('([^'\\]|\\.)*'|\S*)`)
@@ -116,9 +116,7 @@ func withoutSecrets(text string) string {
 	if err != nil || u.Scheme == "" || u.Host == "" && u.User == nil {
 		return strings.TrimSpace(text)
 	}
-	if _, has := u.User.Password(); has {
-		u.User = url.User(u.User.Username())
-	}
+	u.User, u.Fragment, u.RawFragment = nil, "", "" // some take a token as the name of the user
 	query := u.Query()
 	maps.DeleteFunc(query, func(name string, _ []string) bool {
 		return slices.ContainsFunc(secretWords, func(word string) bool { return strings.Contains(strings.ToLower(name), word) })

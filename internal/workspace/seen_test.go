@@ -63,10 +63,12 @@ func TestPlacesAreRememberedWithoutSecrets(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]string{
 		"https://states.example.org/lab":                              "https://states.example.org/lab",
-		"https://robot:s3cr3t@states.example.org/lab":                 "https://robot@states.example.org/lab",
+		"https://robot:s3cr3t@states.example.org/lab":                 "https://states.example.org/lab",
 		"https://states.example.org/lab?branch=main&private_token=s3": "https://states.example.org/lab?branch=main",
 		"https://states.example.org/lab?b=2&a=1":                      "https://states.example.org/lab?b=2&a=1",
-		"postgres://robot:s3cr3t@db.example.org/states":               "postgres://robot@db.example.org/states",
+		"https://s3cr3t@states.example.org/lab":                       "https://states.example.org/lab",
+		"https://states.example.org/lab?sv=2&sig=s3#token=s3":         "https://states.example.org/lab?sv=2",
+		"postgres://robot:s3cr3t@db.example.org/states":               "postgres://db.example.org/states",
 		"host=db user=robot password=s3cr3t":                          "host=db user=robot",
 		"host=db password='s3 cr\\'3t' user=robot":                    "host=db  user=robot",
 		"state/lab.json": "state/lab.json",
