@@ -199,17 +199,17 @@ func (s *system) file(name string, r io.Reader, all bool) error {
 	case "/var/lib/dpkg/status":
 		if all && !s.recorded {
 			s.recorded = true
-			s.installed, err = readStanzas(r, dpkgFields)
+			s.installed, err = readStanzas(r, dpkgFields, maxSystemPackages)
 		}
 	case "/lib/apk/db/installed", "/usr/lib/apk/db/installed":
 		if all && !s.recorded {
 			s.recorded = true
-			s.installed, err = readStanzas(r, apkFields)
+			s.installed, err = readStanzas(r, apkFields, maxSystemPackages)
 		}
 	default:
 		if dir, base := path.Split(name); all && dir == "/var/lib/dpkg/status.d/" && !strings.Contains(base, ".") { // images without a shell
 			var more []*compare.Package
-			more, err = readStanzas(r, dpkgFields)
+			more, err = readStanzas(r, dpkgFields, maxSystemPackages-len(s.installed))
 			s.installed = append(s.installed, more...)
 		}
 	}
@@ -262,20 +262,21 @@ var (
 const maxSystemPackages = 200_000
 
 // readStanzas reads the records of dpkg (deb-status, dpkg(1)) or of apk: a
-// field a line, and an empty line after each package.
-func readStanzas(r io.Reader, fields stanzaFields) ([]*compare.Package, error) {
+// field a line, and an empty line after each package. It reads most packages at
+// the most.
+func readStanzas(r io.Reader, fields stanzaFields, most int) ([]*compare.Package, error) {
 	lines := bufio.NewScanner(r)
 	lines.Buffer(nil, 1<<20)
 	var list []*compare.Package
 	p := &compare.Package{}
 	end := func() {
-		if p.Name != "" && p.Version != "" {
+		if p.Name != "" && p.Version != "" && len(list) < most {
 			p.ID, p.Runs = digest([]byte(p.Version+" "+p.ID)), true
 			list = append(list, p)
 		}
 		p = &compare.Package{}
 	}
-	for lines.Scan() && len(list) < maxSystemPackages {
+	for len(list) < most && lines.Scan() {
 		line := lines.Text()
 		switch {
 		case line == "":

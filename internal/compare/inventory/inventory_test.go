@@ -287,9 +287,13 @@ func TestHashesInPrefixesAreNoDifference(t *testing.T) {
 func FuzzReadStanzas(f *testing.F) {
 	f.Add("Package: libc6\nVersion: 2.36\nArchitecture: amd64\nDescription: x\n more\n\nPackage: dash\nVersion: 1\n")
 	f.Add("P:musl\nV:1.2\nA:x86_64\n\n")
+	f.Add(strings.Repeat("Package: a\nVersion: 1\n\n", 9))
 	f.Fuzz(func(t *testing.T, text string) {
 		for _, fields := range []stanzaFields{dpkgFields, apkFields} {
-			list, _ := readStanzas(strings.NewReader(text), fields)
+			list, _ := readStanzas(strings.NewReader(text), fields, 3)
+			if len(list) > 3 {
+				t.Errorf("%d packages", len(list))
+			}
 			for _, p := range list {
 				if p.Name == "" || p.Version == "" || strings.Contains(p.Name, "\n") {
 					t.Errorf("%+v", p)
