@@ -19,7 +19,8 @@ type place interface {
 	// confirmed before the call, unless its removal was begun before the call
 	// returned. It need not be what the repository held at any one moment.
 	Tags(ctx context.Context, prefix string) ([]string, error)
-	// Push stores an object under its tag, which is pushed once only.
+	// Push stores an object under its tag, which is pushed once only. If that failed
+	// before the tag could come to be, the error is an *unsentError.
 	Push(ctx context.Context, o object) error
 	// Manifest is what a tag names, ErrNotFound if there is none.
 	Manifest(ctx context.Context, tag string) (ocispec.Descriptor, []byte, error)
@@ -54,7 +55,7 @@ func (r repository) Push(ctx context.Context, o object) error {
 	for attempt := 0; ; attempt++ {
 		for _, b := range o.blobs {
 			if err := r.store.PushBytes(ctx, b.desc, b.content); err != nil {
-				return err
+				return &unsentError{err}
 			}
 		}
 		err := registry.PushManifest(ctx, r.store, o.desc, o.manifest, o.tag)
@@ -64,6 +65,16 @@ func (r repository) Push(ctx context.Context, o object) error {
 		}
 	}
 }
+
+// unsentError says that not even the manifest was sent, so that the tag cannot come
+// to be.
+type unsentError struct{ cause error }
+
+// Error implements error.
+func (e *unsentError) Error() string { return e.cause.Error() }
+
+// Unwrap implements errors.Unwrap.
+func (e *unsentError) Unwrap() error { return e.cause }
 
 func (r repository) Manifest(ctx context.Context, tag string) (ocispec.Descriptor, []byte, error) {
 	return registry.FetchManifest(ctx, r.store, tag)

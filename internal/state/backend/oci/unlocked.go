@@ -128,6 +128,9 @@ func (f *free) write(ctx context.Context, next *state.State, force bool) error {
 		return err
 	}
 	pushErr := b.place.Push(ctx, p.object)
+	if errors.As(pushErr, new(*unsentError)) {
+		return b.failed("writing", pushErr)
+	}
 	l, err := b.look(ctx, "writing")
 	if err != nil || pushErr != nil {
 		if pushErr != nil {

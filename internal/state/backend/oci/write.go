@@ -18,6 +18,7 @@ type pushed struct {
 	object  object
 	version version
 	header  state.Header
+	sent    bool // the manifest was, at least once
 }
 
 // Write implements backend.Lock.
@@ -87,7 +88,13 @@ func encode(ctx context.Context, next *state.State) ([]byte, error) {
 // pushed before that is known. A push is repeated as it was, which does no harm.
 func (h *held) settle(ctx context.Context) (*listing, error) {
 	p := h.doubtful
+	retried := p.sent
 	pushErr := h.b.place.Push(ctx, p.object)
+	if !retried && errors.As(pushErr, new(*unsentError)) {
+		h.doubtful = nil
+		return nil, h.b.failed("writing", pushErr)
+	}
+	p.sent = true
 	l, err := h.mine(ctx, "writing")
 	if err != nil && !errors.Is(err, backend.ErrLockLost) {
 		return nil, h.b.inDoubt(errors.Join(pushErr, err))
