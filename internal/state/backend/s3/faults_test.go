@@ -55,9 +55,7 @@ func newProxy(t *testing.T, real bool) (*proxy, s3.Options) {
 			r.Out.Host = r.In.Host
 		}}
 	}
-	o := options(serve(t, p), "lab/production.json")
-	o.Patience = 500 * time.Millisecond
-	return p, o
+	return p, options(serve(t, p), "lab/production.json")
 }
 
 func request(operation string) backend.LockInfo {
@@ -150,6 +148,9 @@ func TestFaultsOfServersAreExplainedAndNothingIsOverwritten(t *testing.T) {
 			p, o := newProxy(t, false)
 			must(t, write(t, o, 1))
 			p.fail(tc.wrong)
+			if name == "silence" {
+				o.Patience = 500 * time.Millisecond
+			}
 			begun := time.Now()
 			_, _, readErr := open(o).Read(t.Context())
 			_, lockErr := open(o).Lock(t.Context(), request("apply"))
@@ -241,7 +242,6 @@ func TestPassingFaultsAreOvercome(t *testing.T) {
 			t.Run(name+", "+kind, func(t *testing.T) {
 				t.Parallel()
 				p, o := newProxy(t, real)
-				o.Patience = 5 * time.Second
 				must(t, write(t, o, 1))
 				var n atomic.Int64
 				p.fail(func(w http.ResponseWriter, r *http.Request, server http.Handler) bool {
