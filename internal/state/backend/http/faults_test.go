@@ -3,7 +3,9 @@ package httpstate_test
 import (
 	"context"
 	"errors"
+	"io"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -114,7 +116,7 @@ func TestWhatIsReadFromAServerInTroubleIsNotBelieved(t *testing.T) {
 			t.Parallel()
 			server, url := start(t)
 			opts := options(url + paths["GitLab"])
-			opts.Stall = 100 * time.Millisecond
+			opts.Stall = time.Second // of which a busy machine may take much
 			b := client(t, opts)
 			b.Limit(1 << 20)
 			l := mustLock(t, b)
@@ -130,6 +132,19 @@ func TestWhatIsReadFromAServerInTroubleIsNotBelieved(t *testing.T) {
 			}
 			mustWrite(t, l, 3)
 		})
+	}
+}
+
+func TestWhatIsNoStateOfEsdIsNotBelieved(t *testing.T) {
+	t.Parallel()
+	for body, says := range map[string]string{
+		"{}": "empty JSON object",
+		`{"version": 4, "terraform_version": "1.11.4", "serial": 1, "lineage": "x", "resources": []}`: "Terraform",
+	} {
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, body) }))
+		defer server.Close()
+		_, _, err := client(t, options(server.URL+"/any")).Read(t.Context())
+		isFor(t, err, "untrusted", says)
 	}
 }
 

@@ -145,6 +145,11 @@ func (b *Backend) decode(a *answer) (*state.State, []byte, error) {
 		return nil, nil, err
 	}
 	s, err := state.Decode(data, b.Location())
+	var format *state.FormatError
+	if errors.As(err, &format) && errors.Is(err, state.ErrForeign) {
+		// As with a page for people: what answers is not what keeps the state.
+		return nil, nil, fmt.Errorf("%w (%w)", b.untrusted(format.Detail, format.Fix), state.ErrForeign)
+	}
 	if err != nil {
 		return nil, nil, err
 	}
