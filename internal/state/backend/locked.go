@@ -34,7 +34,11 @@ func (e *LockedError) Error() string {
 			fmt.Fprintf(&b, " in %s", p.Job)
 		}
 	}
-	fmt.Fprintf(&b, " for %q since %s, lock ID %s", h.Operation, h.Created.UTC().Format(time.RFC3339), h.ID)
+	fmt.Fprintf(&b, " for %q", h.Operation)
+	if !h.Created.IsZero() { // not every server keeps that
+		b.WriteString(" since " + h.Created.UTC().Format(time.RFC3339))
+	}
+	b.WriteString(", lock ID " + h.ID)
 	if words := h.Lease.Words(e.Looked); words != "" {
 		b.WriteString("; " + words)
 	}

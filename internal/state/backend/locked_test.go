@@ -77,4 +77,7 @@ func TestTheErrorOfALockedStateSaysWhatToDo(t *testing.T) {
 			t.Errorf("no %q in %q", want, e)
 		}
 	}
+	if e.Holder.Created = (time.Time{}); strings.Contains(e.Error(), "since") {
+		t.Errorf("it was never told since when: %q", e)
+	}
 }
