@@ -43,7 +43,7 @@ The exit code is 0 whether there is a lock or not.`,
 		},
 		RunE: a.run(func(ctx context.Context, _ []string) error { return c.run(ctx) }),
 	}
-	c.addPath(cmd)
+	c.addWithPath(cmd)
 	c.format.add(cmd, "a `FORMAT`: json (default: for people)", formatJSON)
 	cmd.Flags().StringVar(&c.watch, "watch", "", "how long to watch a holder of which it is not known whether it lives, a `TIME` as 2m (default: a third of its lease)")
 	cmd.Flags().BoolVar(&c.detailedExitCode, "detailed-exitcode", false, "exit with 4 when the state is locked")

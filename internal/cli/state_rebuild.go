@@ -32,7 +32,6 @@ which other machines that have seen the old one refuse until esd state accept.`,
   esd state rebuild --force     do not ask`,
 		Args: between(0, 0, ""),
 	}, func(ctx context.Context, _ []string) error { return c.rebuild(ctx) })
-	c.add(cmd)
 	c.writes(cmd)
 	f := cmd.Flags()
 	f.BoolVar(&c.dryRun, "dry-run", false, "only say what would be found")

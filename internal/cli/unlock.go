@@ -36,7 +36,7 @@ once where its process was one of this machine, else when its lease is over.`,
 		},
 		RunE: a.run(func(ctx context.Context, args []string) error { return c.run(ctx, args[0]) }),
 	}
-	c.addPath(cmd)
+	c.addWithPath(cmd)
 	cmd.Flags().BoolVar(&c.force, "force", false, "do not ask")
 	return cmd
 }
