@@ -329,7 +329,7 @@ func TestASavedPlanFindsItsConfigurationWhereItIsTakenTogetherWithIt(t *testing.
 		Path: "stacks/lab.hcl", Dir: filepath.Join(here, "stacks"), Digest: "d", VarFiles: []string{"vars/a.esdvars", "/etc/b.esdvars"},
 	}}
 	at := func(dir string) json.RawMessage {
-		return json.RawMessage(fmt.Sprintf(`{"a":%q,"b":["oci:%[2]s/dist:1","file://%[2]s/cache","%[2]s2/x","see %[2]s/x"]}`, dir, dir))
+		return json.RawMessage(fmt.Sprintf(`{"a":%q,"b":["oci:%[2]s/dist:1","file://%[2]s/cache","%[2]s2/x","see %[2]s/x","sh \"%[2]s/x\"","%[2]s/x;\n true","${configuration}/x"]}`, dir, dir))
 	}
 	p.Changes = []plan.Change{{Address: "recipe.a", Kind: "recipe", Action: plan.Build, Key: strings.Repeat("0a", 32), Record: &plan.Record{}}}
 	p.Steps = []plan.Step{{ID: "recipe.a#build", Address: "recipe.a", Kind: "recipe", Op: "build", Key: strings.Repeat("0a", 32), Spec: at(p.Config.Dir)}}
@@ -360,7 +360,8 @@ func TestASavedPlanFindsItsConfigurationWhereItIsTakenTogetherWithIt(t *testing.
 			t.Errorf("in %s: %+v", dir, got.Config)
 		}
 		want := at(filepath.Join(filepath.Dir(filepath.Dir(mustAbs(t, test.file))), "stacks"))
-		want = []byte(strings.NewReplacer(there+"/stacks2", here+"/stacks2", "see "+there, "see "+here).Replace(string(want)))
+		want = []byte(strings.NewReplacer(there+"/stacks2", here+"/stacks2", "see "+there, "see "+here,
+			`\"`+there, `\"`+here, there+"/stacks/x;", here+"/stacks/x;").Replace(string(want)))
 		if diff := cmp.Diff(string(want), string(got.Steps[0].Spec)); diff != "" {
 			t.Errorf("in %s: the spec of a step (-want +got):\n%s", dir, diff)
 		}

@@ -14,8 +14,9 @@ import (
 // steps begin with a word that stands for the directory of the configuration.
 
 // placeholder stands for that directory, at the beginning of a string or behind
-// one of the schemes. A slash or the end of the string follows.
-const placeholder = "${configuration}"
+// one of the schemes. A slash or the end of the string follows. It begins with
+// what no script and no path can have, so that nothing else is taken for it.
+const placeholder = "\x00configuration"
 
 var schemes = []string{"", "oci:", "file://"}
 
@@ -46,21 +47,50 @@ func replaceInSpecs(steps []Step, from, to string) []Step {
 	if from == "" || from == string(filepath.Separator) {
 		return steps
 	}
-	var pairs []string
-	for _, scheme := range schemes {
-		for _, end := range []string{"/", `"`} {
-			pairs = append(pairs, `"`+scheme+inJSON(from)+end, `"`+scheme+inJSON(to)+end)
-		}
-	}
-	replacer, needle := strings.NewReplacer(pairs...), []byte(inJSON(from))
+	from, to = inJSON(from), inJSON(to)
 	replaced := make([]Step, len(steps))
 	for i, s := range steps {
-		if bytes.Contains(s.Spec, needle) {
-			s.Spec = json.RawMessage(replacer.Replace(string(s.Spec)))
+		if bytes.Contains(s.Spec, []byte(from)) {
+			s.Spec = replaceInStrings(s.Spec, from, to)
 		}
 		replaced[i] = s
 	}
 	return replaced
+}
+
+// replaceInStrings does that for all strings of a document of JSON.
+func replaceInStrings(doc []byte, from, to string) []byte {
+	out := make([]byte, 0, len(doc)+len(doc)/8)
+	for len(doc) > 0 {
+		begin := bytes.IndexByte(doc, '"') + 1
+		if begin == 0 {
+			break
+		}
+		end := begin
+		for end < len(doc) && doc[end] != '"' {
+			if doc[end] == '\\' {
+				end++ // and what it escapes
+			}
+			end++
+		}
+		end = min(end+1, len(doc))
+		out = append(out, doc[:begin]...)
+		out = append(out, replaceInPath(string(doc[begin:end]), from, to)...)
+		doc = doc[end:]
+	}
+	return append(out, doc...)
+}
+
+// replaceInPath does that for one string, up to and with the quote at its end.
+// One of several lines is a script, which stays as its content key has it.
+func replaceInPath(text, from, to string) string {
+	for _, scheme := range schemes {
+		rest, ok := strings.CutPrefix(text, scheme+from)
+		if ok && strings.HasPrefix(rest, "/") && !strings.Contains(rest, `\n`) || ok && rest == `"` {
+			return scheme + to + rest
+		}
+	}
+	return text
 }
 
 // inJSON is a text as it stands within a string of JSON.
