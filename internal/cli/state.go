@@ -34,9 +34,9 @@ func newStateCommand(a *app) *cobra.Command {
 		Use:   "state",
 		Short: "Look at the record of what exists, and repair it",
 		Long: `The state is an index of what was made, not the truth: caches and registries say
-what exists. So these commands are needed rarely. Those that write take the lock. The
-version before is kept: of a file as FILE.backup, elsewhere where the place keeps
-versions.`,
+what exists. So these commands are needed rarely. Those that write take the
+lock, and keep the version before: of a file as FILE.backup, elsewhere where the
+place keeps versions.`,
 	}, newStateList(a), newStateShow(a), newStateMove(a), newStateRemove(a), newStatePull(a), newStatePush(a), newStateMigrate(a), newStateRebuild(a), newStateAccept(a))
 }
 
