@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	registry "esd/internal/oci"
@@ -60,7 +61,7 @@ func New(store registry.Store, opts Options) (*Backend, error) {
 	if err := checkName(opts.Name); err != nil {
 		return nil, err
 	}
-	return newBackend(repository{store}, opts), nil
+	return newBackend(repository{store, new(atomic.Bool)}, opts), nil
 }
 
 func newBackend(p place, opts Options) *Backend {

@@ -3,6 +3,7 @@ package oci
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
@@ -35,7 +36,10 @@ type place interface {
 }
 
 // repository is a place in a registry or layout.
-type repository struct{ store registry.Store }
+type repository struct {
+	store registry.Store
+	empty *atomic.Bool // the empty blob, which every mark refers to, was pushed before
+}
 
 // maxTags bounds the tags that one state may have. Its versions are few; two
 // hundred clients in line have less than a thousand.
@@ -54,8 +58,15 @@ func (r repository) Tags(ctx context.Context, prefix string) ([]string, error) {
 func (r repository) Push(ctx context.Context, o object) error {
 	for attempt := 0; ; attempt++ {
 		for _, b := range o.blobs {
+			isEmpty := b.desc.Digest == ocispec.DescriptorEmptyJSON.Digest
+			if isEmpty && r.empty.Load() && attempt == 0 {
+				continue
+			}
 			if err := r.store.PushBytes(ctx, b.desc, b.content); err != nil {
 				return &unsentError{err}
+			}
+			if isEmpty {
+				r.empty.Store(true)
 			}
 		}
 		err := registry.PushManifest(ctx, r.store, o.desc, o.manifest, o.tag)

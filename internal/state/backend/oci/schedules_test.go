@@ -248,7 +248,7 @@ func many(t *testing.T, n int, test func(*trial)) {
 }
 
 func TestAnyScheduleKeepsHoldersApartAndLosesNoUpdate(t *testing.T) {
-	many(t, schedules(t, 200), func(tr *trial) {
+	many(t, schedules(t, 100), func(tr *trial) {
 		tr.run(2+int(tr.seed%5), 3)
 		tr.nothingLost()
 		tr.oneWriterAFence()
@@ -259,7 +259,7 @@ func TestAnyScheduleKeepsHoldersApartAndLosesNoUpdate(t *testing.T) {
 }
 
 func TestAnyScheduleWithDeathsAndDelaysBeyondTheLeaseLosesNoUpdate(t *testing.T) {
-	many(t, schedules(t, 200), func(tr *trial) {
+	many(t, schedules(t, 100), func(tr *trial) {
 		tr.w.stall, tr.kills, tr.naps = 3*trialLease, 0.15, 0.15
 		tr.run(5, 3)
 		tr.nothingLost()
@@ -268,7 +268,7 @@ func TestAnyScheduleWithDeathsAndDelaysBeyondTheLeaseLosesNoUpdate(t *testing.T)
 }
 
 func TestAnyScheduleWithRequestsThatFailOrArriveLateLosesNoUpdate(t *testing.T) {
-	many(t, schedules(t, 200), func(tr *trial) {
+	many(t, schedules(t, 100), func(tr *trial) {
 		tr.w.stall, tr.w.faults, tr.kills, tr.naps = 2*trialLease, 0.02, 0.05, 0.05
 		tr.run(5, 3)
 		tr.nothingLost()
@@ -277,7 +277,7 @@ func TestAnyScheduleWithRequestsThatFailOrArriveLateLosesNoUpdate(t *testing.T) 
 }
 
 func TestWithoutALockNoConfirmedUpdateIsLostEither(t *testing.T) {
-	many(t, schedules(t, 200), func(tr *trial) {
+	many(t, schedules(t, 100), func(tr *trial) {
 		tr.opts.Unlocked = true
 		tr.run(2+int(tr.seed%4), 3)
 		tr.nothingLost()
@@ -286,7 +286,7 @@ func TestWithoutALockNoConfirmedUpdateIsLostEither(t *testing.T) {
 
 func TestListsThatAreOutOfDateLoseNothingUnnoticed(t *testing.T) {
 	noticed := 0
-	many(t, schedules(t, 200), func(tr *trial) {
+	many(t, schedules(t, 100), func(tr *trial) {
 		tr.w.stale, tr.opts.Keep = 3*trialLease, 1000
 		tr.w.own = tr.seed%2 == 0
 		tr.run(4, 3)

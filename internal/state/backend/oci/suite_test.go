@@ -56,12 +56,12 @@ func TestALayoutDirectoryPassesTheSuite(t *testing.T) {
 
 // startDistribution runs the reference registry, as Debian packages it, and gives
 // its address. storage is a section of its configuration.
-func startDistribution(t *testing.T, storage string) string {
+func startDistribution(t testing.TB, storage string) string {
 	t.Helper()
 	return startDistributionIn(t, t.TempDir(), storage)
 }
 
-func startDistributionIn(t *testing.T, data, storage string) string {
+func startDistributionIn(t testing.TB, data, storage string) string {
 	t.Helper()
 	if _, err := exec.LookPath("docker-registry"); err != nil {
 		t.Skip("docker-registry is not installed")

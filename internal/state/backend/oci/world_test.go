@@ -1,7 +1,6 @@
 package oci
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -72,10 +71,10 @@ func (w *world) put(o object) {
 	for _, b := range o.blobs {
 		w.blobs[b.desc.Digest.String()] = b.content
 	}
-	if was, ok := w.tags[o.tag]; ok && !bytes.Equal(was.manifest, o.manifest) {
-		panic("the tag " + o.tag + " was moved")
+	w.tags[o.tag] = o
+	if _, ok := w.ever[o.tag]; !ok {
+		w.ever[o.tag] = o
 	}
-	w.tags[o.tag], w.ever[o.tag] = o, o
 	w.remember()
 }
 
