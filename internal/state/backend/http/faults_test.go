@@ -208,7 +208,7 @@ func TestALockThatCannotBeRelieduponIsNotUsed(t *testing.T) {
 			path := paths["GitLab"]
 			server.Fail(testserver.Fault{Kind: tc.fault, On: "lock"})
 			opts := options(url + path)
-			opts.Stall = 100 * time.Millisecond
+			opts.Stall = time.Second
 			l, err := client(t, opts).Lock(t.Context(), request("apply"))
 			isFor(t, err, tc.kind, tc.says...)
 			if l != nil {
@@ -245,7 +245,7 @@ func TestAWriteThatFailsLeavesTheStateAndSaysWhy(t *testing.T) {
 			server, url := start(t)
 			path := paths["GitLab"]
 			opts := options(url + path)
-			opts.Stall = 100 * time.Millisecond
+			opts.Stall = time.Second
 			b := client(t, opts)
 			l := mustLock(t, b)
 			mustWrite(t, l, 1)

@@ -74,15 +74,16 @@ func TestTheLockOfALivingHolderIsLeft(t *testing.T) {
 	t.Parallel()
 	_, url := start(t)
 	opts := options(url + paths["GitLab"])
-	opts.Terms = lease.Terms{Duration: time.Second}
+	// Long for a busy machine, and short beside what the waiter waits.
+	opts.Terms = lease.Terms{Duration: 4 * time.Second, Beat: 100 * time.Millisecond}
 	// A clock that is wrong by a day changes nothing.
 	opts.Now = func() time.Time { return time.Now().Add(-24 * time.Hour) }
 	holder := client(t, opts)
 	l := mustLock(t, holder)
 	waiter := open(url + paths["GitLab"])
-	_, err := backend.Acquire(t.Context(), waiter, request("apply"), backend.WaitOptions{Timeout: 3 * time.Second, MaxDelay: 100 * time.Millisecond})
+	_, err := backend.Acquire(t.Context(), waiter, request("apply"), backend.WaitOptions{Timeout: 6 * time.Second, MaxDelay: 100 * time.Millisecond})
 	var locked *backend.LockedError
-	if !errors.As(err, &locked) || locked.Holder.Lease.Verdict != backend.Alive || locked.Holder.Lease.Duration != time.Second {
+	if !errors.As(err, &locked) || locked.Holder.Lease.Verdict != backend.Alive || locked.Holder.Lease.Duration != 4*time.Second {
 		t.Fatalf("got %v", err)
 	}
 	mustWrite(t, l, 1)
