@@ -1,6 +1,7 @@
 package oci
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -97,7 +98,6 @@ func (f *free) Overwrite(ctx context.Context, next *state.State) error {
 func (f *free) write(ctx context.Context, next *state.State, force bool) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	b := f.b
 	if err := f.check(ctx); err != nil {
 		return err
 	}
@@ -107,38 +107,39 @@ func (f *free) write(ctx context.Context, next *state.State, force bool) error {
 	}
 	var c chain
 	var previous *recorded
-	err = b.again(ctx, func() error {
-		l, err := b.look(ctx, "writing")
+	err = f.b.again(ctx, func() error {
+		l, err := f.b.look(ctx, "writing")
 		if err != nil {
 			return err
 		}
 		c = l.chain()
-		previous, err = b.precede(ctx, c, next.Header(), force)
+		previous, err = f.b.precede(ctx, c, next.Header(), force)
 		return err
 	})
 	if err != nil {
-		return b.failed("writing", err)
+		return f.b.failed("writing", err)
 	}
 	fence := c.fence
 	if force {
 		fence++
 	}
-	p, err := b.prepare(fence, previous, next.Header(), packed, f.info)
+	p, err := f.b.prepare(fence, previous, next.Header(), packed, f.info)
 	if err != nil {
 		return err
 	}
+	return f.b.pushOrTakeBack(ctx, p)
+}
+
+func (b *Backend) pushOrTakeBack(ctx context.Context, p *pushed) error {
 	pushErr := b.place.Push(ctx, p.object)
 	if errors.As(pushErr, new(*unsentError)) {
 		return b.failed("writing", pushErr)
 	}
 	l, err := b.look(ctx, "writing")
 	if err != nil || pushErr != nil {
-		if pushErr != nil {
-			err = pushErr
-		}
-		return b.inDoubt(err)
+		return b.inDoubt(cmp.Or(pushErr, err))
 	}
-	c = l.chain()
+	c := l.chain()
 	at := slices.Index(c.line, p.version)
 	if at < 0 && !slices.Contains(c.strays, p.version) && c.generation < p.version.generation {
 		return b.stale(p.version.tag) // else it was cleared away as one of many old ones
