@@ -46,7 +46,8 @@ second ends them. Nothing that was finished is lost either way: the next plan
 starts from there.
 
 Reports (--junit, --summary) are written however the run ends, also when it
-fails or is interrupted. One from before is removed when the command starts.`,
+fails or is interrupted. Those of an earlier run are removed when the command
+starts.`,
 		Example: `  esd apply
   esd apply --auto-approve examples/quickstart.hcl
   esd apply plan.esd                   what was saved with esd plan --out plan.esd

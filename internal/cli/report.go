@@ -11,6 +11,8 @@ import (
 	"strconv"
 
 	"github.com/spf13/cobra"
+
+	"esd/internal/view"
 )
 
 // reportFile is a file that a command writes beside what it shows; empty for
@@ -95,6 +97,7 @@ const maxLinks = 40
 
 // claim makes sure that the reports can be written, before anything is done, and
 // removes those of an earlier run: none of them must be taken for one of this.
+// What esd has not written stays until there is a report to put in its place.
 func claim(reports []namedFile) error {
 	reports = slices.DeleteFunc(reports, func(f namedFile) bool { return f.path == "" })
 	for _, f := range reports {
@@ -104,7 +107,7 @@ func claim(reports []namedFile) error {
 	}
 	for _, f := range reports {
 		real, special := destination(f.path)
-		if special {
+		if special || !isReport(real) {
 			continue
 		}
 		if err := os.Remove(real); err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -112,6 +115,18 @@ func claim(reports []namedFile) error {
 		}
 	}
 	return nil
+}
+
+// isReport reports whether a file is a report that esd has written.
+func isReport(path string) bool {
+	f, err := os.Open(path)
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	head := make([]byte, view.ReportHead)
+	n, _ := io.ReadFull(f, head)
+	return view.IsReport(head[:n])
 }
 
 // canWrite tries whether a file can be written, and leaves nothing behind.
