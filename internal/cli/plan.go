@@ -103,7 +103,11 @@ func (c *planCommand) run(ctx context.Context) error {
 // claimFiles makes sure that the files that options name can be written.
 func (c *planCommand) claimFiles() error {
 	out := namedFile{"--out", c.out}
-	if err := checkFiles(c.named(), out); err != nil {
+	var read []namedFile
+	for _, path := range c.varFiles {
+		read = append(read, namedFile{"--var-file", path})
+	}
+	if err := checkFiles(append([]namedFile{out}, c.named()...), read...); err != nil {
 		return err
 	}
 	if c.out != "" {

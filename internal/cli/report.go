@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -43,7 +44,7 @@ func (f *reportFile) add(cmd *cobra.Command, name, usage string) { cmd.Flags().V
 type namedFile struct{ option, path string }
 
 // checkFiles refuses reports of which one would overwrite the other, or the plan
-// or the configuration that the command is about.
+// or a configuration that a command is about.
 func checkFiles(reports []namedFile, others ...namedFile) error {
 	seen := map[string]string{}
 	for _, f := range append(others, reports...) {
@@ -60,11 +61,22 @@ func checkFiles(reports []namedFile, others ...namedFile) error {
 		seen[real] = f.option
 	}
 	for _, f := range reports {
-		if isConfigName(f.path) {
-			return usageError(fmt.Errorf("%s %s: files with this ending are configurations", f.option, f.path))
+		if what := written(f.path); what != "" {
+			return usageError(fmt.Errorf("%s %s: files with this ending %s", f.option, f.path, what))
 		}
 	}
 	return nil
+}
+
+// written says what people write into files of such a name; empty for others.
+func written(path string) string {
+	switch {
+	case isConfigName(path):
+		return "are configurations"
+	case strings.HasSuffix(path, ".esdvars"):
+		return "set variables"
+	}
+	return ""
 }
 
 // destination is the file behind a path: that to which a link leads, as an
