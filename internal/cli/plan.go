@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 
 	"github.com/spf13/cobra"
 
@@ -115,7 +117,22 @@ func (c *planCommand) claimFiles() error {
 			return fmt.Errorf("--out: %w", err)
 		}
 	}
-	return claim(c.named())
+	if err := claim(c.named()); err != nil {
+		return err
+	}
+	return removePlan(c.out)
+}
+
+// removePlan removes a saved plan that is about to be made anew: where that
+// fails, nobody must apply the old one in place of it.
+func removePlan(path string) error {
+	if path == "" || !plan.IsFile(path) {
+		return nil
+	}
+	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("--out: %w", err)
+	}
+	return nil
 }
 
 func (c *planCommand) show(planned *workspace.Planned) error {
