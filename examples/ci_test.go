@@ -8,9 +8,12 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
+
+	"esd/internal/cli"
 )
 
 // notes is the part of GitLab's API that comment.sh uses: the comments of one
@@ -118,4 +121,55 @@ func TestTheCommentOfALaterPipelineReplacesTheEarlierOne(t *testing.T) {
 	if len(forge.log) != asked {
 		t.Errorf("it asked the forge all the same: %v", forge.log[asked:])
 	}
+}
+
+// Each pipeline gives its configuration all that the state block of it needs:
+// variables in its file, and those that the forge sets.
+func TestThePipelinesGiveWhatTheirStatesNeed(t *testing.T) {
+	for name, test := range map[string]struct {
+		dir, pipeline string
+		forge         map[string]string
+	}{
+		"GitLab": {"ci/gitlab", "gitlab-ci.yml", map[string]string{
+			"CI_API_V4_URL": "http://127.0.0.1:1/api/v4", "CI_PROJECT_ID": "7", "CI_REGISTRY_IMAGE": "127.0.0.1:1/lab/stack",
+		}},
+		"GitHub": {"ci/github", "esd.yml", map[string]string{
+			"vars.STATE_BUCKET": "states", "vars.STATE_REGION": "eu-central-1", "github.repository": "lab/stack",
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			// For the SDK of AWS, which looks for itself.
+			t.Setenv("AWS_ACCESS_KEY_ID", "key")
+			t.Setenv("AWS_SECRET_ACCESS_KEY", "secret")
+			environ := pipelineVariables(t, filepath.Join(test.dir, test.pipeline), test.forge)
+			environ["AWS_ENDPOINT_URL"], environ["ESD_HTTP_RETRY_MAX"] = "http://127.0.0.1:1", "0"
+			// Nobody listens there: it is enough that it knows where to ask.
+			code, out := esdWith(environ, "lock-info", "--watch", "0", "--config", filepath.Join(copyExamples(t), test.dir))
+			if code != cli.ExitBackend || !strings.Contains(out, "127.0.0.1:1") {
+				t.Errorf("it exits with %d and says\n%s", code, out)
+			}
+		})
+	}
+}
+
+// pipelineVariables reads lines such as `ESD_X: value` from a pipeline, with
+// what the forge says in place of $NAME and ${{ name }}.
+func pipelineVariables(t *testing.T, path string, forge map[string]string) map[string]string {
+	t.Helper()
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var pairs []string
+	for name, value := range forge {
+		pairs = append(pairs, "$"+name, value, "${{ "+name+" }}", value)
+	}
+	values := map[string]string{}
+	for _, m := range regexp.MustCompile(`(?m)^ +((?:ESD|AWS)_\w+): (.+)$`).FindAllStringSubmatch(string(text), -1) {
+		values[m[1]] = strings.NewReplacer(pairs...).Replace(m[2])
+	}
+	if len(values) == 0 {
+		t.Fatalf("%s sets no variables", path)
+	}
+	return values
 }

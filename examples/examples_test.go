@@ -115,11 +115,14 @@ func TestVariantsShareACacheAndBuildOnlyWhatIsNew(t *testing.T) {
 
 // esd runs one command in this process and returns its exit code and all that
 // it printed.
-func esd(args ...string) (code int, printed string) {
+func esd(args ...string) (code int, printed string) { return esdWith(nil, args...) }
+
+// esdWith runs it with an environment.
+func esdWith(environ map[string]string, args ...string) (code int, printed string) {
 	var out bytes.Buffer
 	code = cli.Main(args, cli.IO{
 		In: strings.NewReader(""), Out: &out, Err: &out,
-		Getenv: func(string) (string, bool) { return "", false },
+		Getenv: func(name string) (string, bool) { v, ok := environ[name]; return v, ok },
 	})
 	return code, out.String()
 }

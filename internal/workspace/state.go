@@ -25,7 +25,7 @@ func OpenState(opts Options) (*Workspace, hcl.Diagnostics) {
 	if !diags.HasErrors() || w.Backend != nil {
 		return w, nil
 	}
-	if !stateKnown(w.Config) {
+	if !stateKnown(w.Config) || w.WorkDir != "" { // it was looked for already
 		return w, diags
 	}
 	if err := w.locate(); err != nil {

@@ -68,9 +68,7 @@ func attributes() []backend.Attribute {
 			Attribute: schema.Attribute{Name: "skip_table_creation", Type: cty.Bool, Doc: "Do not create the tables where they are missing."},
 			Variables: []string{"ESD_PG_SKIP_TABLE_CREATION", "PG_SKIP_TABLE_CREATION"},
 		},
-		{Attribute: schema.Attribute{
-			Name: "keep", Type: cty.Number, Check: checkKeep, Doc: "How many versions are kept beside the present one. Default: `10`.",
-		}},
+		register.KeepAttribute(),
 		lease.Attribute(lease.DefaultDuration),
 	}
 }
@@ -88,7 +86,7 @@ func open(s backend.Settings, env backend.Env) (backend.Backend, error) {
 	if err != nil {
 		return nil, err
 	}
-	return register.New(store, register.Options{Terms: lease.TermsOf(s, lease.DefaultDuration), Keep: int(s.Int("keep", 0))}), nil
+	return register.New(store, register.Options{Terms: lease.TermsOf(s, lease.DefaultDuration), Keep: register.KeepOf(s)}), nil
 }
 
 // longestName keeps a name well below what an index takes (2704 bytes), and
@@ -114,13 +112,6 @@ func checkName(v cty.Value) error {
 func checkSchema(v cty.Value) error {
 	if name := v.AsString(); len(name) > longestSchema || strings.ContainsFunc(name, unicode.IsControl) {
 		return errors.New("a schema name has 63 bytes at most, and no control characters")
-	}
-	return nil
-}
-
-func checkKeep(v cty.Value) error {
-	if n, _ := v.AsBigFloat().Int64(); n < 1 || n > 1000 || !v.AsBigFloat().IsInt() {
-		return errors.New("a whole number from 1 to 1000")
 	}
 	return nil
 }

@@ -37,23 +37,21 @@ func attributes() []backend.Attribute {
 	attribute := func(name string, t cty.Type, doc string, variables ...string) backend.Attribute {
 		return backend.Attribute{Attribute: schema.Attribute{Name: name, Type: t, Doc: doc}, Variables: variables}
 	}
-	bucket := attribute("bucket", cty.String, "The bucket. It must be there.")
+	bucket := attribute("bucket", cty.String, "The bucket. It must be there.", "ESD_S3_BUCKET")
 	bucket.Required, bucket.Check = true, checkBucket
-	key := attribute("key", cty.String, "The object that says which version of the state is the present one.")
+	key := attribute("key", cty.String, "The object that says which version of the state is the present one.", "ESD_S3_KEY")
 	key.Required, key.Check = true, checkKey
-	endpoint := attribute("endpoint", cty.String, "The URL of a server other than Amazon's.", "AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL")
+	endpoint := attribute("endpoint", cty.String, "The URL of a server other than Amazon's.", "ESD_S3_ENDPOINT", "AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL")
 	endpoint.Check = checkEndpoint
-	keep := attribute("keep", cty.Number, "How many versions are kept beside the present one. Default: `10`.")
-	keep.Check = checkKeep
 	return []backend.Attribute{
 		bucket, key,
-		attribute("region", cty.String, "The region of the bucket. Default: that of the profile, or `us-east-1`.", "AWS_REGION", "AWS_DEFAULT_REGION"),
+		attribute("region", cty.String, "The region of the bucket. Default: that of the profile, or `us-east-1`.", "ESD_S3_REGION", "AWS_REGION", "AWS_DEFAULT_REGION"),
 		endpoint,
 		attribute("profile", cty.String, "The profile of `~/.aws` to use. Default: what the AWS tools are set to."),
 		attribute("use_path_style", cty.Bool, "Whether the bucket stands in the path of URLs, not in their host. Default: `true` with an `endpoint`, or else `false`."),
 		attribute("encrypt", cty.Bool, "Whether the server is asked to encrypt what it keeps, with a key of its own."),
 		attribute("kms_key_id", cty.String, "The key of KMS to encrypt with."),
-		keep,
+		register.KeepAttribute(),
 		lease.Attribute(lease.DefaultDuration),
 	}
 }
@@ -66,7 +64,7 @@ func open(s backend.Settings, env backend.Env) (backend.Backend, error) {
 		Encrypt: s.Bool("encrypt", false), KMSKeyID: s.String("kms_key_id"), UserAgent: env.UserAgent,
 	})
 	return register.New(store, register.Options{
-		Terms: lease.TermsOf(s, lease.DefaultDuration), Keep: int(s.Int("keep", 0)),
+		Terms: lease.TermsOf(s, lease.DefaultDuration), Keep: register.KeepOf(s),
 	}), nil
 }
 
@@ -97,14 +95,6 @@ func checkEndpoint(v cty.Value) error {
 		return fmt.Errorf("it is no URL of a server: write https://HOST")
 	case u.User != nil || u.RawQuery != "" || u.Fragment != "":
 		return fmt.Errorf("it must be an URL without credentials and parameters; credentials come from the environment")
-	}
-	return nil
-}
-
-func checkKeep(v cty.Value) error {
-	n, _ := v.AsBigFloat().Float64()
-	if n < 1 || n > 1000 || n != float64(int(n)) {
-		return fmt.Errorf("a whole number from 1 to 1000")
 	}
 	return nil
 }
