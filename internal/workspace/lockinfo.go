@@ -67,9 +67,6 @@ func (w *Workspace) look(ctx context.Context, sightings *backend.Sightings) (Loc
 	if err != nil || holder == nil {
 		return status, err
 	}
-	if r, ok := w.Backend.(*remembering); ok && r.location("") == "" && holder.Path != "" {
-		status.Location = holder.Path // which whoever holds the lock has said
-	}
 	// Where a lock ends with its process, a dead one may be seen all the same.
 	if holder.Lease.Duration == 0 && holder.Neighbour() && holder.Dead() {
 		holder.Lease.Verdict = backend.Dead

@@ -59,6 +59,26 @@ func TestWhatThisMachineHasSeenIsNotForgottenByAnyKind(t *testing.T) {
 	}
 }
 
+// TestEachPlaceIsNamedByItsAddressFromTheBeginning is about what people are told before anything
+// was read: there is one name for a place.
+func TestEachPlaceIsNamedByItsAddressFromTheBeginning(t *testing.T) {
+	for _, flavour := range flavours() {
+		t.Run(flavour, func(t *testing.T) {
+			dir, at := t.TempDir(), somewheres[flavour](t)
+			w := openAt(t, dir, at)
+			first := w.location()
+			if strings.HasPrefix(first, "state ") || !strings.Contains(first, "/") {
+				t.Errorf("it is called %s", first)
+			}
+			wrote(t, w, "a")
+			memory, err := readSeen(filepath.Join(dir, ".esd", "seen", "esd.json"))
+			if err != nil || len(memory.Places) != 1 || memory.Places[0].Location != first {
+				t.Errorf("it is called %s, and remembered as %+v (%v)", first, memory, err)
+			}
+		})
+	}
+}
+
 func TestPlacesAreRememberedWithoutSecrets(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]string{

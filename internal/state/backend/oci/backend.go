@@ -77,6 +77,9 @@ func newBackend(p place, opts Options) *Backend {
 
 var _ backend.Backend = (*Backend)(nil)
 
+// Location is the address of the state: the repository and its name in it.
+func (b *Backend) Location() string { return b.location() }
+
 func (b *Backend) location() string { return b.place.Location() + ":" + b.name }
 
 // Pauses between questions that are asked again because the answer may be better

@@ -57,6 +57,9 @@ func New(store Store, opts Options) *Backend {
 
 var _ backend.Backend = (*Backend)(nil)
 
+// Location is the address of the state, without secrets.
+func (b *Backend) Location() string { return b.store.Location() }
+
 // Holder implements backend.Backend.
 func (b *Backend) Holder(ctx context.Context) (*backend.LockInfo, error) {
 	if err := ctx.Err(); err != nil {
