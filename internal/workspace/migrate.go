@@ -96,6 +96,9 @@ func (w *Workspace) migrationSource(config string) (*remembering, error) {
 		if err != nil {
 			return nil, fmt.Errorf("the state was in %s, which cannot be opened: %w; `--from CONFIG` names a configuration that says all of it", q.name(), err)
 		}
+		if err := q.elsewhere(b); err != nil {
+			return nil, err
+		}
 		return &remembering{Backend: b, at: q.place, file: here.file}, nil
 	}
 	if last := w.unremembered(context.Background()); last != nil && !last.is(here.at, location) {

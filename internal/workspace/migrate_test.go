@@ -4,6 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -102,6 +105,63 @@ func TestAMigrationThatWasInterruptedIsRepeated(t *testing.T) {
 			after := read(t, openAt(t, dir, to))
 			if after == nil || after.Lineage != before.Lineage || after.Serial <= before.Serial || !after.SameContent(before) {
 				t.Errorf("after %v the new place has %+v", first, after)
+			}
+		})
+	}
+}
+
+// TestAStateMigratesFromTheDatabaseThatItsOldBlockNamed is about a connection
+// string that stood in the block: it is remembered without its password, and no
+// other database is asked instead.
+func TestAStateMigratesFromTheDatabaseThatItsOldBlockNamed(t *testing.T) {
+	t.Parallel()
+	server, err := startPostgres()
+	if err != nil {
+		t.Skip(err)
+	}
+	plain := server.ConnString("postgres")
+	withPassword := strings.Replace(plain, "@", ":s3cr3t@", 1)
+	for name, tc := range map[string]struct {
+		literal, variable string
+		forgotten         bool // as by an esd that did not remember it
+		problem           string
+	}{
+		"without a password":                   {literal: plain},
+		"with a password":                      {literal: withPassword},
+		"and the variable names another":       {literal: plain, variable: "postgres://nobody@127.0.0.1:1/else"},
+		"and the variable has the password":    {literal: plain, variable: withPassword},
+		"which is not remembered":              {literal: plain, forgotten: true, problem: "set ESD_PG_CONN_STR to it, or name the old configuration"},
+		"not remembered, the variable says it": {literal: plain, forgotten: true, variable: plain},
+		"not remembered, the variable says another": {literal: plain, forgotten: true, variable: "postgres://nobody@127.0.0.1:1/else",
+			problem: "leads to postgresql://127.0.0.1:1/else/"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			from := somewhere{block: fmt.Sprintf("state \"pg\" {\n    conn_str = %q\n    name = %q\n  }", tc.literal, state.NewID())}
+			before := wrote(t, openAt(t, dir, from), "a")
+			path := filepath.Join(dir, ".esd", "seen", "esd.json")
+			memory, err := readSeen(path)
+			if data, _ := os.ReadFile(path); err != nil || strings.Contains(string(data), "s3cr3t") {
+				t.Fatalf("%s, %v", data, err)
+			}
+			if tc.forgotten {
+				delete(memory.Places[0].Settings, "conn_str")
+				if err := memory.write(path); err != nil {
+					t.Fatal(err)
+				}
+			}
+			to := somewheres["local"](t)
+			w := openAt(t, dir, to, somewhere{env: map[string]string{"ESD_PG_CONN_STR": tc.variable}})
+			m, err := w.Migrate(t.Context(), MigrateOptions{LockOptions: LockOptions{Operation: "state migrate"}})
+			if tc.problem != "" {
+				if err == nil || !strings.Contains(err.Error(), tc.problem) || strings.Contains(err.Error(), "nobody") {
+					t.Errorf("%+v, %v", m, err)
+				}
+				return
+			}
+			if err != nil || !read(t, openAt(t, dir, to)).SameContent(before) {
+				t.Errorf("%+v, %v", m, err)
 			}
 		})
 	}

@@ -31,13 +31,15 @@ func placeOf(kind *backend.Kind, settings backend.Settings) (place, error) {
 	p := place{Kind: kind.Name, Settings: map[string]json.RawMessage{}}
 	for _, a := range kind.Attributes {
 		v, said := settings[a.Name]
-		if said && a.Secret {
-			p.Hidden = true
-		}
-		if !said || a.Secret {
+		if !said {
 			continue
 		}
-		if v.Type() == cty.String {
+		if a.Secret {
+			p.Hidden = true
+			if v = publicOf(&a, v); v == cty.NilVal {
+				continue
+			}
+		} else if v.Type() == cty.String {
 			v = cty.StringVal(withoutSecrets(v.AsString()))
 		}
 		data, err := ctyjson.Marshal(v, a.Type)
@@ -47,6 +49,18 @@ func placeOf(kind *backend.Kind, settings backend.Settings) (place, error) {
 		p.Settings[a.Name] = data
 	}
 	return p, nil
+}
+
+// publicOf is what may be remembered of a secret value; cty.NilVal for nothing.
+func publicOf(a *backend.Attribute, v cty.Value) cty.Value {
+	if a.Public == nil || v.Type() != cty.String {
+		return cty.NilVal
+	}
+	text := a.Public(v.AsString())
+	if text == "" {
+		return cty.NilVal
+	}
+	return cty.StringVal(text)
 }
 
 // open opens the backend at a place. What is secret comes from the environment
@@ -71,7 +85,9 @@ func (p place) open(env backend.Env) (backend.Backend, error) {
 		if err != nil {
 			return nil, fmt.Errorf("what is remembered as %s of state %q: %w", a.Name, p.Kind, err)
 		}
-		said[a.Name] = v
+		if !a.Secret || !completes(&a, v, env.Getenv) {
+			said[a.Name] = v
+		}
 	}
 	settings, err := kind.Decode(cty.ObjectVal(said), func(name string) (string, bool) {
 		if !secret[name] {
@@ -83,6 +99,40 @@ func (p place) open(env backend.Env) (backend.Backend, error) {
 		return nil, err
 	}
 	return kind.Open(settings, env)
+}
+
+// completes tells that the environment gives a secret of which this is the part
+// that was remembered.
+func completes(a *backend.Attribute, remembered cty.Value, getenv func(string) (string, bool)) bool {
+	for _, name := range a.Variables {
+		if text, ok := getenv(name); ok && text != "" {
+			v := publicOf(a, cty.StringVal(text))
+			return v != cty.NilVal && v.RawEquals(remembered)
+		}
+	}
+	return false
+}
+
+// elsewhere says, where a place was opened again and leads elsewhere than it did,
+// why that may be: part of it was secret, and what the environment says now is
+// something else. It is nil where it leads where it did.
+func (s *sighting) elsewhere(b backend.Backend) error {
+	now, ok := b.(interface{ Location() string })
+	if !ok || s.Location == "" || now.Location() == s.Location {
+		return nil
+	}
+	kind, err := findKind(s.Kind)
+	if err != nil {
+		return err
+	}
+	const orOld = "name the old configuration: `esd state migrate --from OLD.hcl`"
+	for _, a := range kind.Attributes {
+		if a.Public != nil && len(a.Variables) > 0 {
+			return fmt.Errorf("the state was in %s, but its %s is not remembered in full, as it may hold a password, and what is left of it leads to %s now: set %s to it, or %s",
+				s.Location, a.Name, now.Location(), a.Variables[0], orOld)
+		}
+	}
+	return fmt.Errorf("the state was in %s, but what is remembered of that leads to %s now: %s", s.Location, now.Location(), orOld)
 }
 
 // says reports whether two places have the same settings.

@@ -39,6 +39,9 @@ type Attribute struct {
 	// Secret values are never shown, recorded or passed on. They are best
 	// given by a variable.
 	Secret bool
+	// Public is what of a secret value may be remembered, as it is no secret: a
+	// connection string without its password. "" is nothing. It may be nil.
+	Public func(text string) string
 }
 
 // Env is what a backend may know of its surroundings.

@@ -44,7 +44,7 @@ func attributes() []backend.Attribute {
 				Doc: "Connection string as `libpq` has it: a URL, or `host=… user=…`. What it leaves out is taken from `PGHOST`, `PGPORT`, `PGDATABASE`, " +
 					"`PGUSER`, `PGPASSWORD`, `PGPASSFILE`, `PGSERVICE`, `PGSSLMODE` and the like. Do not write a password here.",
 			},
-			Variables: []string{"ESD_PG_CONN_STR", "PG_CONN_STR"}, Secret: true,
+			Variables: []string{"ESD_PG_CONN_STR", "PG_CONN_STR"}, Secret: true, Public: public,
 		},
 		{
 			Attribute: schema.Attribute{
