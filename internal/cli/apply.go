@@ -380,8 +380,19 @@ func (c *applyCommand) nothingDone(applied *workspace.Applied, err error, f *fol
 		s.Diagnostics(applied.Warnings, c.files())
 		s.Plan(applied.Plan)
 	}
-	if f.json {
+	switch {
+	case f.json:
 		return nil
+	case applied.Already > 0:
+		return view.Text(c.io.Out, alreadyMade(applied.Already), c.io.OutView)
 	}
 	return view.Plan(c.io.Out, applied.Plan, c.io.OutView)
+}
+
+// alreadyMade says that all changes of a saved plan were made before.
+func alreadyMade(changes int) string {
+	if changes == 1 {
+		return "Nothing to do: the change of this plan is made already."
+	}
+	return "Nothing to do: all " + view.Number(changes) + " changes of this plan are made already."
 }

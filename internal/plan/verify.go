@@ -2,6 +2,7 @@ package plan
 
 import (
 	"bytes"
+	"maps"
 	"slices"
 
 	"esd/internal/addr"
@@ -191,12 +192,16 @@ func (v *verifier) further() {
 	slices.Sort(v.out.Further)
 }
 
-// narrow takes out of the plan what is done. What steps make is only made sure
-// of: a step of a plan for which somebody else did the work finds it done, but
-// what others need on this machine may still be missing.
+// narrow takes out of the plan what is done. Where only some is, what its steps
+// make is made sure of: a step for which somebody else did the work finds it
+// done, but what others need on this machine may still be missing. Where all is,
+// nobody needs it any more.
 func (v *verifier) narrow() error {
 	if len(v.done)+len(v.gone) == 0 && !v.movesDone() {
 		return nil
+	}
+	if len(v.done)+len(v.gone) == len(v.plan.Changes) {
+		maps.Copy(v.gone, v.done)
 	}
 	next := *v.plan
 	next.Changes, next.Steps, next.Outputs = nil, nil, nil

@@ -486,6 +486,10 @@ func TestWhatIsLeftToDoOfASavedPlan(t *testing.T) {
 			work: []string{"app#build", lab + "#assemble <- app#build", lab + "#publish <- " + lab + "#assemble"},
 			sum:  plan.Summary{Build: 1, Update: 1},
 		},
+		"nothing where all was done": {
+			now:  func(m *moment) { m.recordAs(stack("1.1"), "app"); m.recordAs(stack("1.1"), lab) },
+			told: []string{}, work: []string{},
+		},
 		"of what goes, only what is still there": {
 			mode: plan.Destroy,
 			now:  func(m *moment) { m.forget(lab); m.forget("app") },

@@ -49,6 +49,9 @@ type Applied struct {
 	Declined bool
 	// LogDir is where the logs of this run stand.
 	LogDir string
+	// Already is how many changes a saved plan has where all of them were made
+	// before; 0 where something was left to do.
+	Already int
 }
 
 // Apply locks the state, plans, asks, and applies. What was done is recorded
@@ -99,6 +102,7 @@ type session struct {
 	notices []state.Notice
 	tell    func(state.Notice)
 	lost    bool // the lock: there is nothing to give back
+	already int  // changes of a saved plan, all of which are made
 }
 
 // begin takes the lock, reads the state, and brings what dead runs recorded
@@ -193,7 +197,7 @@ func (s *session) apply(ctx, early context.Context, opts ApplyOptions) (*Applied
 	if err != nil {
 		return nil, err
 	}
-	out := &Applied{Planned: planned}
+	out := &Applied{Planned: planned, Already: s.already}
 	if planned.Plan.Empty() {
 		return out, nil
 	}

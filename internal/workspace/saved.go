@@ -31,10 +31,12 @@ func (s *session) saved(ctx context.Context, opts ApplyOptions) (*Planned, error
 	if err != nil {
 		return nil, err
 	}
-	if opts.Notice != nil {
-		for _, n := range savedNotices(verified.Done, verified.Further) {
-			opts.Notice(n)
-		}
+	done := verified.Done
+	if verified.Plan.Empty() {
+		s.already, done = len(done), nil // that is the result, no remark
+	}
+	for _, n := range savedNotices(done, verified.Further) {
+		s.tell(n)
 	}
 	planned := &Planned{Plan: verified.Plan, State: s.state, Resolved: resolved, CPUs: opts.CPUs, Memory: opts.Memory}
 	if planned.CPUs == 0 {
