@@ -91,11 +91,9 @@ func (d *decoder) attribute(attr *hclsyntax.Attribute, a *schema.Attribute, ctx 
 		d.fail(errorAt(attr.Expr.Range(), "Unsupported argument", "In the value of %s %s", a.Name, extra))
 		return unset(a)
 	}
-	if a.Check != nil {
-		if err := a.Check(converted); err != nil {
-			d.fail(errorAt(attr.Expr.Range(), "Invalid value", "The value of %s is not valid: %s.", a.Name, strings.TrimSuffix(err.Error(), ".")))
-			return unset(a)
-		}
+	if err := a.Accept(converted); err != nil {
+		d.fail(invalidValue(attr.Expr.Range(), a, err))
+		return unset(a)
 	}
 	return converted
 }

@@ -7,6 +7,8 @@ import (
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/zclconf/go-cty/cty"
+
+	"esd/internal/schema"
 )
 
 // maxModules bounds how many module blocks are followed: modules that each
@@ -63,6 +65,10 @@ func (l *loader) source(ev *evaluator, in *instance, call *callDecl) (string, bo
 		return "", false
 	}
 	source := v.AsString()
+	if err := schema.CheckPath(v); err != nil {
+		l.add(invalidValue(at, &schema.Attribute{Name: "source"}, err))
+		return "", false
+	}
 	if !strings.HasPrefix(source, "./") && !strings.HasPrefix(source, "../") && source != "." && source != ".." {
 		hint := "Clone or copy the module, and write its path, beginning with ./ or ../ and relative to this file."
 		if !strings.Contains(source, ":") && isDir(filepath.Join(in.module.decl.dir, source)) {

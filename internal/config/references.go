@@ -30,9 +30,9 @@ func (d *decoder) references(attr *hclsyntax.Attribute, a *schema.Attribute, ctx
 		return cty.ListValEmpty(cty.String)
 	}
 	list := cty.ListVal(c.values)
-	if a.Check != nil && !d.failed {
-		if err := a.Check(list); err != nil {
-			d.fail(errorAt(attr.Expr.Range(), "Invalid value", "The value of %s is not valid: %s.", a.Name, strings.TrimSuffix(err.Error(), ".")))
+	if !d.failed {
+		if err := a.Accept(list); err != nil {
+			d.fail(invalidValue(attr.Expr.Range(), a, err))
 		}
 	}
 	return list

@@ -11,6 +11,8 @@ import (
 	"syscall"
 
 	"github.com/hashicorp/hcl/v2"
+
+	"esd/internal/schema"
 )
 
 // maxFileSize bounds every file that is read: configuration, variables, and
@@ -128,4 +130,15 @@ func errorf(summary, format string, args ...any) hcl.Diagnostics {
 // errorAt is one error at a place in a file.
 func errorAt(at hcl.Range, summary, format string, args ...any) *hcl.Diagnostic {
 	return &hcl.Diagnostic{Severity: hcl.DiagError, Summary: summary, Detail: fmt.Sprintf(format, args...), Subject: &at}
+}
+
+// invalidValue is the diagnostic for a value that its attribute refuses. Views
+// leave out the source where the error is a *schema.SecretError.
+func invalidValue(at hcl.Range, a *schema.Attribute, err error) *hcl.Diagnostic {
+	diag := errorAt(at, "Invalid value", "The value of %s is not valid: %s.", a.Name, strings.TrimSuffix(err.Error(), "."))
+	var secret *schema.SecretError
+	if errors.As(err, &secret) {
+		diag.Extra = secret
+	}
+	return diag
 }

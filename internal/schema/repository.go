@@ -1,7 +1,6 @@
 package schema
 
 import (
-	"errors"
 	"strings"
 
 	"github.com/zclconf/go-cty/cty"
@@ -22,6 +21,6 @@ func CheckRepository(v cty.Value) error {
 	if known && secretParameter(v.AsString()) == "" {
 		return nil
 	}
-	return errors.New("the address of a git repository must not contain a password or a token: it would end up in plans, logs and the lock file; " +
-		"leave it to a credential helper of git, or to a key of ssh")
+	return &SecretError{"the address of a git repository must not contain a password or a token: it would end up in plans, logs and the lock file; " +
+		"leave it to a credential helper of git, or to a key of ssh"}
 }

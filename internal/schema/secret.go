@@ -7,6 +7,12 @@ import (
 	"strings"
 )
 
+// SecretError says that a value holds what one logs in with. It does not repeat
+// the value, and nobody who shows it may: neither as text nor with its source.
+type SecretError struct{ reason string }
+
+func (e *SecretError) Error() string { return e.reason }
+
 // CheckNoSecret refuses a URL or an image reference that holds what one logs in
 // with: it would end up in plans, in the state and in logs. What it refuses is
 // not repeated in the error. The advice says where it belongs instead.
@@ -19,10 +25,10 @@ func CheckNoSecret(place, advice string) error {
 		authority, rest = authority[:i], authority[i:]
 	}
 	if i := strings.LastIndexByte(authority, '@'); i >= 0 && !isDigest(authority[i+1:]) {
-		return fmt.Errorf("it must not contain a user name, a password or a token: it would end up in plans, in the state and in logs; %s", advice)
+		return &SecretError{"it must not contain a user name, a password or a token: it would end up in plans, in the state and in logs; " + advice}
 	}
 	if name := secretParameter(rest); name != "" {
-		return fmt.Errorf("its parameter %q is a secret, which would end up in plans, in the state and in logs; %s", name, advice)
+		return &SecretError{fmt.Sprintf("its parameter %q is a secret, which would end up in plans, in the state and in logs; %s", name, advice)}
 	}
 	return nil
 }

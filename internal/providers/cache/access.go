@@ -22,7 +22,7 @@ type Access struct {
 
 func accessAttributes() []schema.Attribute {
 	return []schema.Attribute{
-		{Name: "ca_file", Type: cty.String, Doc: "A file of PEM certificates to trust beside the system's."},
+		{Name: "ca_file", Type: cty.String, Check: schema.CheckPath, Doc: "A file of PEM certificates to trust beside the system's."},
 		{Name: "endpoint", Type: cty.String, Check: checkEndpoint, Doc: "The URL of an S3 service other than Amazon's."},
 		{Name: "region", Type: cty.String, Doc: "The region of the S3 bucket."},
 		{Name: "anonymous", Type: cty.Bool, Default: cty.False, Doc: "Read S3 without credentials."},
@@ -61,11 +61,14 @@ func placeURL(moduleDir, url string) string {
 // secrets in it. The error names what it should be a place for, and examples.
 func checkPlace(url, what, examples string, schemes ...string) error {
 	scheme, rest, found := strings.Cut(url, "://")
+	// Secrets come first: the other errors quote the URL.
+	if found && scheme != "file" {
+		if err := schema.CheckNoSecret(url, fmt.Sprintf("log in with the tools of %s instead", scheme)); err != nil {
+			return err
+		}
+	}
 	if url == "" || found && (rest == "" || !slices.Contains(schemes, scheme)) {
 		return fmt.Errorf("%q is no place for %s: give a directory, or a URL that begins with %s", url, what, examples)
-	}
-	if found && scheme != "file" {
-		return schema.CheckNoSecret(url, fmt.Sprintf("log in with the tools of %s instead", scheme))
 	}
 	return nil
 }

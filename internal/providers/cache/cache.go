@@ -54,18 +54,20 @@ var blockSchema = &schema.Block{
 			Doc: "A directory (a path, relative to the module, or `file://…`) or a repository (`oci://registry/repository`)."},
 		{Name: "push", Type: cty.Bool, Default: cty.True, Doc: "Whether finished packages are stored here. A cache that is only read costs no credentials."},
 		{Name: "plain_http", Type: cty.Bool, Default: cty.False, Doc: "Speak HTTP, not HTTPS. Registries on the loopback interface are spoken to in HTTP anyway."},
-		{Name: "ca_file", Type: cty.String, Doc: "A file of PEM certificates to trust beside the system's."},
+		{Name: "ca_file", Type: cty.String, Check: schema.CheckPath, Doc: "A file of PEM certificates to trust beside the system's."},
 	},
 }
 
 func checkURL(v cty.Value) error {
 	url := v.AsString()
 	scheme, _, found := strings.Cut(url, "://")
+	if found && scheme != "file" { // first, since the other error quotes the URL
+		if err := schema.CheckNoSecret(url, "log in with docker login or podman login instead"); err != nil {
+			return err
+		}
+	}
 	if url == "" || found && scheme != "oci" && scheme != "file" {
 		return fmt.Errorf("%q is no place for a cache: give a directory, file://DIRECTORY or oci://REGISTRY/REPOSITORY", url)
-	}
-	if scheme == "oci" {
-		return schema.CheckNoSecret(url, "log in with docker login or podman login instead")
 	}
 	return nil
 }

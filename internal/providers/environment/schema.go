@@ -66,7 +66,7 @@ store of its own below ` + "`.esd`" + `, and stored in the build caches at once.
 }`,
 	Attributes: []schema.Attribute{
 		{Name: "specs", Type: cty.List(cty.String), Check: checkSpecs, Doc: "The toplevel packages, in Spack's syntax."},
-		{Name: "from", Type: cty.String, Doc: "A `spack.yaml`, or the directory of one, to take as it is, in place of `specs`. A path relative to the module."},
+		{Name: "from", Type: cty.String, Check: schema.CheckPath, Doc: "A `spack.yaml`, or the directory of one, to take as it is, in place of `specs`. A path relative to the module."},
 		{Name: "config", Type: cty.DynamicPseudoType, Check: checkConfig, Doc: "Spack's configuration, section by section: `packages`, `concretizer`, `compilers`, `toolchains`, …"},
 		{Name: "spack", Type: cty.DynamicPseudoType, References: []string{instance.KindName}, Doc: "The Spack that concretizes and builds. The default is the `spack` of `PATH`."},
 		{Name: "caches", Type: cty.DynamicPseudoType, References: []string{cache.BuildcacheKind, cache.SourcesKind},

@@ -66,11 +66,11 @@ needs. A product with that key in any cache is used; it is never built twice.`,
 		{Name: "source", Nesting: schema.Single, Block: schema.Block{
 			Summary: "Where the source comes from: `path`, or `url` with `sha256`, or `git` with `commit` or `ref`.",
 			Attributes: []schema.Attribute{
-				{Name: "path", Type: cty.String, Doc: "A directory, relative to the module. Its content is part of the content key."},
+				{Name: "path", Type: cty.String, Check: schema.CheckPath, Doc: "A directory, relative to the module. Its content is part of the content key."},
 				{Name: "url", Type: cty.String, Check: checkURL, Doc: "An archive (tar with gzip, bzip2, xz or zstd, or zip) to download; a single directory at its top is left out."},
 				{Name: "sha256", Type: cty.String, Check: checkSHA256, Doc: "The checksum of the archive, 64 hexadecimal digits."},
 				{Name: "git", Type: cty.String, Check: schema.CheckRepository, Doc: "A git repository. Its address must not contain a password or a token; git's own credential helpers and ssh keys are used."},
-				{Name: "ref", Type: cty.String, Doc: "A branch or tag; `esd lock` pins its commit."},
+				{Name: "ref", Type: cty.String, Check: schema.CheckPath, Doc: "A branch or tag; `esd lock` pins its commit."},
 				{Name: "commit", Type: cty.String, Check: checkCommit, Doc: "A commit, 40 hexadecimal digits."},
 			},
 		}},
@@ -131,9 +131,13 @@ func isIdentifier(s string) bool {
 
 func checkURL(v cty.Value) error {
 	s := v.AsString()
+	// Secrets come first: the other error quotes the URL.
+	if err := schema.CheckNoSecret(s, "have the file in a place that can be read without, or fetch it beforehand and name it by file://"); err != nil {
+		return err
+	}
 	for _, scheme := range []string{"https://", "http://", "file://"} {
 		if rest, ok := strings.CutPrefix(s, scheme); ok && rest != "" {
-			return schema.CheckNoSecret(s, "have the file in a place that can be read without, or fetch it beforehand and name it by file://")
+			return nil
 		}
 	}
 	return fmt.Errorf("%q is not a URL that can be downloaded: it must begin with https://, http:// or file://", s)

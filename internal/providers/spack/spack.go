@@ -86,8 +86,8 @@ var blockSchema = &schema.Block{
 }`,
 	Attributes: []schema.Attribute{
 		{Name: "repository", Type: cty.String, Check: schema.CheckRepository, Doc: "The git repository of Spack."},
-		{Name: "ref", Type: cty.String, Doc: "A tag, branch or commit of it; `esd lock` pins the commit."},
-		{Name: "path", Type: cty.String, Doc: "The root of a Spack that is there already, in place of `repository`."},
+		{Name: "ref", Type: cty.String, Check: schema.CheckPath, Doc: "A tag, branch or commit of it; `esd lock` pins the commit."},
+		{Name: "path", Type: cty.String, Check: schema.CheckPath, Doc: "The root of a Spack that is there already, in place of `repository`."},
 		{Name: "python", Type: cty.String, Doc: "The Python that runs Spack. The default is Spack's own choice."},
 		{Name: "env", Type: cty.Map(cty.String), Doc: "Variables for Spack, such as `PYTHONPATH`. Of the environment of esd it gets next to nothing."},
 	},
@@ -95,9 +95,9 @@ var blockSchema = &schema.Block{
 		Summary: "A repository of recipes. Spack 1.x needs `builtin`; further ones come before it.",
 		Attributes: []schema.Attribute{
 			{Name: "repository", Type: cty.String, Check: schema.CheckRepository, Doc: "A git repository."},
-			{Name: "ref", Type: cty.String, Doc: "A tag, branch or commit of it; `esd lock` pins the commit."},
+			{Name: "ref", Type: cty.String, Check: schema.CheckPath, Doc: "A tag, branch or commit of it; `esd lock` pins the commit."},
 			{Name: "directory", Type: cty.String, Doc: "Where in the git repository the recipes are. The default is `repos/spack_repo/NAME`, or the top where that does not exist."},
-			{Name: "path", Type: cty.String, Doc: "A directory, relative to the module, in place of `repository`."},
+			{Name: "path", Type: cty.String, Check: schema.CheckPath, Doc: "A directory, relative to the module, in place of `repository`."},
 		},
 	}}},
 }
