@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"github.com/hashicorp/hcl/v2"
+
+	"esd/internal/schema"
 )
 
 // Diagnostics writes all diagnostics for people, errors last, each with the
@@ -41,14 +43,14 @@ func Diagnostics(w io.Writer, diags hcl.Diagnostics, files map[string]*hcl.File,
 }
 
 func (p *printer) diagnostic(d *hcl.Diagnostic, files map[string]*hcl.File) {
-	b := p.openBox(d.Severity == hcl.DiagError, d.Summary)
+	b := p.openBox(d.Severity == hcl.DiagError, schema.MaskSecrets(d.Summary))
 	if d.Subject != nil {
 		b.text("")
 		b.source(d, files)
 	}
 	if d.Detail != "" {
 		b.text("")
-		b.paragraphs(d.Detail)
+		b.paragraphs(schema.MaskSecrets(d.Detail))
 	}
 	b.close()
 }
@@ -116,10 +118,17 @@ func (b box) source(d *hcl.Diagnostic, files map[string]*hcl.File) {
 	s, ok := snippetOf(d, files)
 	place := fmt.Sprintf("on %s line %d", d.Subject.Filename, d.Subject.Start.Line)
 	if s.context != "" {
-		place += ", in " + s.context
+		place += ", in " + schema.MaskSecrets(s.context)
 	}
-	for _, row := range wrap(b.clean(place+":"), b.room(4)) {
+	end := ":"
+	if withholds(d) {
+		end = " " + withheld
+	}
+	for _, row := range wrap(b.clean(place+end), b.room(4)) {
 		b.text("  " + row)
+	}
+	if withholds(d) {
+		return
 	}
 	if !ok {
 		for _, row := range wrap("(source code not available)", b.room(6)) {

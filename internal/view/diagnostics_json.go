@@ -5,6 +5,8 @@ import (
 	"strings"
 
 	"github.com/hashicorp/hcl/v2"
+
+	"esd/internal/schema"
 )
 
 // DiagnosticsJSON writes diagnostics as one JSON document in the form of
@@ -63,7 +65,7 @@ type jsonSnippet struct {
 }
 
 func jsonDiagnosticOf(d *hcl.Diagnostic, files map[string]*hcl.File) jsonDiagnostic {
-	j := jsonDiagnostic{Severity: "error", Summary: d.Summary, Detail: d.Detail}
+	j := jsonDiagnostic{Severity: "error", Summary: schema.MaskSecrets(d.Summary), Detail: schema.MaskSecrets(d.Detail)}
 	if d.Severity != hcl.DiagError {
 		j.Severity = "warning"
 	}

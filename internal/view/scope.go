@@ -7,6 +7,8 @@ import (
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/zclconf/go-cty/cty"
+
+	"esd/internal/schema"
 )
 
 // scopeValue says what a reference in a faulty expression stood for.
@@ -31,7 +33,11 @@ func valuesInScope(d *hcl.Diagnostic) []scopeValue {
 		if diags.HasErrors() || v == cty.NilVal || v.ContainsMarked() || !v.IsKnown() {
 			continue
 		}
-		list = append(list, scopeValue{traversalText(traversal), statementOf(v)})
+		name, statement := traversalText(traversal), statementOf(v)
+		if v.Type().IsPrimitiveType() && (schema.IsSecretKey(name) || schema.HoldsSecret(statement)) {
+			statement = "is not shown"
+		}
+		list = append(list, scopeValue{name, statement})
 	}
 	slices.SortFunc(list, func(a, b scopeValue) int { return strings.Compare(a.Traversal, b.Traversal) })
 	list = slices.Compact(list)

@@ -28,7 +28,8 @@ type snippetLine struct {
 	marked             bool
 }
 
-// snippetOf finds the source of a diagnostic; false if it is not at hand.
+// snippetOf finds the source of a diagnostic; false if it is not at hand, or may
+// not be shown. Secrets in it are left out.
 func snippetOf(d *hcl.Diagnostic, files map[string]*hcl.File) (snippet, bool) {
 	var s snippet
 	if d.Subject == nil {
@@ -39,6 +40,9 @@ func snippetOf(d *hcl.Diagnostic, files map[string]*hcl.File) (snippet, bool) {
 		return s, false
 	}
 	s.context = contextOf(file, d.Subject.Start.Byte)
+	if withholds(d) {
+		return s, false
+	}
 	highlight := markable(*d.Subject)
 	shown := highlight
 	if d.Context != nil && d.Context.Filename == d.Subject.Filename {
@@ -58,6 +62,12 @@ func snippetOf(d *hcl.Diagnostic, files map[string]*hcl.File) (snippet, bool) {
 			break
 		}
 		s.lines = append(s.lines, splitLine(scanner.Bytes(), line, highlight))
+	}
+	if len(s.lines) > 0 {
+		shown := secretLines(d.Subject.Filename, file.Bytes, s.lines[0].number, s.lines[len(s.lines)-1].number)
+		for i, line := range s.lines {
+			s.lines[i] = line.withhold(shown[line.number])
+		}
 	}
 	return s, len(s.lines) > 0
 }
