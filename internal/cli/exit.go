@@ -37,7 +37,7 @@ var ExitCodes = []struct {
 	{ExitStale, "stale plan", "The state or the configuration has moved on since the plan was saved."},
 	{ExitPartly, "partly failed", "Some steps failed. What did not depend on them was done and recorded; the next plan starts from there."},
 	{ExitDeclined, "declined", "The plan was not agreed to; nothing was done."},
-	{ExitBackend, "state out of reach", "Where the state is kept does not answer, or what it answers cannot be trusted (an older state than before, another lineage, a log-in page). Nothing was overwritten; what a run has done is kept in its journal."},
+	{ExitBackend, "state out of reach", "Where the state is kept does not answer, or what it answers cannot be trusted (an older state than before, another lineage, a damaged document, a log-in page). Nothing was overwritten; what a run has done is kept in its journal."},
 	{ExitInterrupted, "interrupted", "The run was interrupted. What was done is recorded; the next plan starts from there."},
 	{ExitReaderGone, "reader gone", "Nobody reads the results any more, as in `esd plan | head`. Nothing is said of it."},
 }
@@ -64,6 +64,7 @@ func exitCode(err error) int {
 	var locked *backend.LockedError
 	var unreachable *backend.UnreachableError
 	var untrusted *backend.UntrustedError
+	var unreadable *backend.UnreadableError
 	switch {
 	case err == nil:
 		return ExitOK
@@ -75,7 +76,7 @@ func exitCode(err error) int {
 		return ExitLocked
 	case errors.Is(err, plan.ErrStale):
 		return ExitStale
-	case errors.As(err, &unreachable), errors.As(err, &untrusted), errors.Is(err, backend.ErrLockLost):
+	case errors.As(err, &unreachable), errors.As(err, &untrusted), errors.As(err, &unreadable), errors.Is(err, backend.ErrLockLost):
 		return ExitBackend
 	}
 	return ExitError

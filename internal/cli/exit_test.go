@@ -9,6 +9,7 @@ import (
 	"github.com/hashicorp/hcl/v2"
 
 	"esd/internal/plan"
+	"esd/internal/state"
 	"esd/internal/state/backend"
 )
 
@@ -24,6 +25,11 @@ func TestEachErrorHasItsExitCode(t *testing.T) {
 		"a wrong command line":          {usageError(errors.New("x")), ExitUsage},
 		"a lock that is held":           {fmt.Errorf("apply: %w", &backend.LockedError{}), ExitLocked},
 		"a stale plan":                  {fmt.Errorf("%w: since", plan.ErrStale), ExitStale},
+		"a lock that was lost":          {fmt.Errorf("recording: %w", backend.ErrLockLost), ExitBackend},
+		"a damaged state":               {backend.Unreadable(&state.FormatError{Err: state.ErrTruncated}), ExitBackend},
+		"something else than a state":   {backend.Unreadable(fmt.Errorf("a page (%w)", state.ErrForeign)), ExitBackend},
+		"a state of a newer esd":        {backend.Unreadable(&state.NewerFormatError{}), ExitError},
+		"a damaged file that is pushed": {&state.FormatError{Err: state.ErrInvalid}, ExitError},
 		"an interrupt":                  {fmt.Errorf("observing: %w", context.Canceled), ExitInterrupted},
 		"an interrupt while waiting":    {errors.Join(context.Canceled, &backend.LockedError{}), ExitInterrupted},
 		"a code beside an error":        {errors.Join(&codeError{code: ExitPartly}, errors.New("x")), ExitPartly},
@@ -50,7 +56,8 @@ func TestTheTableOfExitCodesIsSortedAndComplete(t *testing.T) {
 		last = c.Code
 	}
 	for _, code := range []int{
-		ExitOK, ExitError, ExitChanges, ExitUsage, ExitLocked, ExitStale, ExitPartly, ExitDeclined, ExitInterrupted, ExitReaderGone,
+		ExitOK, ExitError, ExitChanges, ExitUsage, ExitLocked, ExitStale, ExitPartly, ExitDeclined, ExitBackend, ExitInterrupted,
+		ExitReaderGone,
 	} {
 		found := false
 		for _, c := range ExitCodes {

@@ -100,8 +100,8 @@ func peek(text, source string) (Header, error) {
 
 const (
 	fixForeign = "check the path or address of the state; it was left as it is"
-	fixEdit    = "correct it there, or put a backup in its place (a local state has one beside it, ending in .backup)"
-	fixCut     = "put a backup in its place (a local state has one beside it, ending in .backup)"
+	fixEdit    = "correct it, or use a copy from before"
+	fixCut     = "use a copy from before"
 )
 
 // foreign says what a JSON document without format_version probably is.

@@ -40,7 +40,7 @@ func (s *session) accept(ctx context.Context, agree func(Acceptance) (bool, erro
 	a := Acceptance{Location: s.lock.Info().Path}
 	st, meta, err := r.Backend.Read(ctx)
 	if err != nil {
-		return a, err
+		return a, backend.Unreadable(err)
 	}
 	if st != nil {
 		a.Found, a.Objects = st.Header(), len(st.Objects)

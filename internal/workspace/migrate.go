@@ -203,11 +203,11 @@ func (w *Workspace) migration(ctx context.Context, from *remembering) (Migration
 	m := Migration{From: from.nameOf(""), To: here.nameOf("")}
 	old, _, err := from.Backend.Read(ctx)
 	if err != nil {
-		return m, journal.Folded{}, fmt.Errorf("the old place: %w", err)
+		return m, journal.Folded{}, fmt.Errorf("the old place: %w", backend.Unreadable(err))
 	}
 	there, _, err := here.Backend.Read(ctx)
 	if err != nil {
-		return m, journal.Folded{}, fmt.Errorf("the new place: %w", err)
+		return m, journal.Folded{}, fmt.Errorf("the new place: %w", backend.Unreadable(err))
 	}
 	if there != nil {
 		m.New = there.Header()

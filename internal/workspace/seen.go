@@ -168,7 +168,8 @@ type remembering struct {
 }
 
 // Read implements backend.Backend. The error of a state that is refused is a
-// *backend.UntrustedError.
+// *backend.UntrustedError; of one that
+// is damaged or none, a *backend.UnreadableError.
 func (r *remembering) Read(ctx context.Context) (*state.State, backend.Meta, error) {
 	// Before the state: what is remembered is never newer than the state that is
 	// read after it.
@@ -178,7 +179,7 @@ func (r *remembering) Read(ctx context.Context) (*state.State, backend.Meta, err
 	}
 	st, meta, err := r.Backend.Read(ctx)
 	if err != nil {
-		return nil, meta, err
+		return nil, meta, backend.Unreadable(err)
 	}
 	if err := r.compare(ctx, memory, st, meta); err != nil {
 		return nil, meta, err

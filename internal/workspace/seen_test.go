@@ -2,6 +2,9 @@ package workspace
 
 import (
 	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -119,6 +122,46 @@ func TestTheMemoryOfAStateIsRead(t *testing.T) {
 		_, err := readSeen(path)
 		if (err == nil) != (tc.problem == "") || err != nil && !strings.Contains(err.Error(), tc.problem) {
 			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// TestADamagedStateIsNotTrustedWhereverItIsKept is about a document that another
+// program has written to, or that was cut.
+func TestADamagedStateIsNotTrustedWhereverItIsKept(t *testing.T) {
+	t.Parallel()
+	for name, document := range map[string]string{
+		"cut": `{"format_version": 1, "lineage": "9db5`, "empty": "  ", "of something else": `{"terraform_version": "1.9.0"}`, "no JSON": "<html>",
+	} {
+		for kind, place := range map[string]func(t *testing.T) somewhere{
+			"local": func(t *testing.T) somewhere {
+				path := filepath.Join(t.TempDir(), "state.json")
+				if err := os.WriteFile(path, []byte(document), 0o644); err != nil {
+					t.Fatal(err)
+				}
+				return somewhere{block: fmt.Sprintf("state \"local\" { path = %q }", path)}
+			},
+			"http": func(t *testing.T) somewhere {
+				server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+					w.Header().Set("Content-Type", "application/json")
+					_, _ = w.Write([]byte(document))
+				}))
+				t.Cleanup(server.Close)
+				return somewhere{block: fmt.Sprintf("state \"http\" { address = \"%s/lab\" }", server.URL)}
+			},
+		} {
+			t.Run(name+" in "+kind, func(t *testing.T) {
+				t.Parallel()
+				_, _, err := openAt(t, t.TempDir(), place(t)).Recorded(t.Context())
+				var unreadable *backend.UnreadableError
+				var untrusted *backend.UntrustedError
+				if !errors.As(err, &unreadable) && !errors.As(err, &untrusted) {
+					t.Errorf("%v", err)
+				}
+				if unreadable != nil && !(strings.Contains(err.Error(), "esd state rebuild") && strings.Contains(err.Error(), "esd state push --force")) {
+					t.Errorf("it says no way out: %v", err)
+				}
+			})
 		}
 	}
 }

@@ -3,6 +3,8 @@ package backend
 import (
 	"errors"
 	"fmt"
+
+	"esd/internal/state"
 )
 
 var (
@@ -62,6 +64,39 @@ func (e *UntrustedError) Error() string {
 		text += "; " + e.Fix
 	}
 	return text
+}
+
+// UnreadableError says that the document which is recorded is no state, or a
+// damaged one. Nothing was overwritten.
+type UnreadableError struct {
+	// Err says where and why: a *state.FormatError, or one of what answers there.
+	Err error
+}
+
+// Error says what is wrong and what to do.
+func (e *UnreadableError) Error() string {
+	again := "`esd state rebuild` makes it anew; `esd state push --force FILE` puts a copy back"
+	switch {
+	case errors.Is(e.Err, state.ErrTooLarge):
+		return e.Err.Error()
+	case errors.Is(e.Err, state.ErrForeign):
+		again = "if it is the right place, " + again
+	}
+	return e.Err.Error() + "; " + again
+}
+
+// Unwrap returns what is wrong.
+func (e *UnreadableError) Unwrap() error { return e.Err }
+
+// Unreadable makes of an error in reading what is recorded an *UnreadableError,
+// where the document is the reason. One that a newer esd has written is no such
+// reason: it is in order.
+func Unreadable(err error) error {
+	var format *state.FormatError
+	if errors.As(err, &format) || errors.Is(err, state.ErrForeign) {
+		return &UnreadableError{err}
+	}
+	return err
 }
 
 // LockIDError says that the lock which is held is not the one to be broken.
