@@ -3,6 +3,8 @@ package cli
 import (
 	"context"
 	"fmt"
+	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -86,20 +88,47 @@ func (a *app) watching(s workspace.LockStatus) {
 }
 
 // waiting tells who holds the lock: once, and again when something else becomes
-// known of the holder, or another one has it.
+// known of the holder, or another one has it. With nil it tells that the lock was
+// obtained.
 func (a *app) waiting(e *backend.LockedError) {
+	if e == nil {
+		a.waited = ""
+		_ = view.Note(a.io.Err, "Got the lock.", a.io.ErrView)
+		return
+	}
 	known := e.Holder.ID + " " + e.Holder.Lease.Verdict.String()
 	if known == a.waited {
 		return
 	}
-	first := a.waited == ""
+	_ = view.Note(a.io.Err, waitingWords(e, a.waited == ""), a.io.ErrView)
 	a.waited = known
-	text := "Waiting for the lock of the state: " + e.Error()
-	if !first {
-		text = fmt.Sprintf("Still waiting for the lock of the state, which %s has for %q", e.Holder.Who, e.Holder.Operation)
-		if words := e.Holder.Lease.Words(e.Looked); words != "" {
-			text += "; " + words
-		}
+}
+
+// waitingWords tell for how long whom is waited for, and what is known of that
+// one.
+func waitingWords(e *backend.LockedError, first bool) string {
+	text := "Still waiting for the lock: "
+	switch {
+	case first && e.Timeout > 0:
+		text = "Waiting up to " + asGiven(e.Timeout) + " for the lock: "
+	case first:
+		text = "Waiting for the lock until it is known whether its holder lives: "
 	}
-	_ = view.Note(a.io.Err, text, a.io.ErrView)
+	text += e.Holder.Running()
+	if words := e.Holder.Lease.Words(e.Looked); words != "" {
+		text += "; " + words
+	}
+	return text + "."
+}
+
+// asGiven is a time as people write it: 10m, not 10m0s.
+func asGiven(d time.Duration) string {
+	text := d.String()
+	if strings.HasSuffix(text, "m0s") {
+		text = strings.TrimSuffix(text, "0s")
+	}
+	if strings.HasSuffix(text, "h0m") {
+		text = strings.TrimSuffix(text, "0m")
+	}
+	return text
 }

@@ -231,7 +231,7 @@ func TestAnInterruptWhileWaitingForTheLockEndsTheWait(t *testing.T) {
 	holder := start(t, dir, "esd", "apply", "--auto-approve")
 	holder.untilBuilding()
 	p := start(t, dir, "esd", "apply", "--auto-approve", "--lock-timeout", "10m")
-	p.untilSaid("Waiting for the lock")
+	p.untilSaid("Waiting up to 10m")
 	p.signal(syscall.SIGINT)
 	p.ends(130)
 	holder.signal(syscall.SIGINT)

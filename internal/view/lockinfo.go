@@ -82,10 +82,12 @@ func leaseOf(h *backend.LockInfo, now time.Time) string {
 // Verdict says in words whether the holder of a lock still runs.
 func Verdict(h *backend.LockInfo, now time.Time) string {
 	switch words := h.Lease.Words(now); {
+	case whyDead(h) == "process gone":
+		return "it is dead: its process is gone; the next command that locks takes the lock over"
 	case words != "":
 		return words
 	case h.Lease.Verdict == backend.Dead:
-		return "it is dead: its process is gone; the next command that locks takes the lock over"
+		return "it is dead: its connection is gone; the next command that locks takes the lock over"
 	case h.Neighbour():
 		return "it runs"
 	}
@@ -123,6 +125,7 @@ type lockHolder struct {
 	PID       int       `json:"pid,omitempty"`
 	Job       string    `json:"job,omitempty"`
 	Verdict   string    `json:"verdict"`
+	Why       string    `json:"why,omitempty"`
 	Lease     *lockTime `json:"lease,omitempty"`
 }
 
@@ -134,20 +137,35 @@ type lockTime struct {
 }
 
 // LockJSON writes what is known of a lock as one JSON document. The verdict is
-// alive, dead or unknown.
+// alive, dead or unknown; of a dead one it says why that is known.
 func LockJSON(w io.Writer, r LockReport) error {
 	d := lockDocument{FormatVersion: FormatVersion, Locked: r.Holder != nil, Location: r.Location}
 	if h := r.Holder; h != nil {
 		p, _ := h.Process()
 		d.Holder = &lockHolder{
 			ID: h.ID, Who: h.Who, Host: h.Host(), Operation: h.Operation, Version: h.Version, Created: stamp(h.Created),
-			PID: p.PID, Job: p.Job, Verdict: verdictWord(h),
+			PID: p.PID, Job: p.Job, Verdict: verdictWord(h), Why: whyDead(h),
 		}
 		if l := h.Lease; l.Duration > 0 {
 			d.Holder.Lease = &lockTime{l.Duration.Seconds(), stamp(l.Renewed), stamp(l.Expires), l.Silent.Seconds()}
 		}
 	}
 	return indented(w, d)
+}
+
+// whyDead says how it is known that a holder is dead: this machine sees its
+// processes, a database its connections, and otherwise the lease says it.
+func whyDead(h *backend.LockInfo) string {
+	l := h.Lease
+	switch {
+	case l.Verdict != backend.Dead:
+		return ""
+	case h.Neighbour() && h.Dead():
+		return "process gone"
+	case l.Duration > 0 && l.Silent >= l.Duration:
+		return "silent for its lease"
+	}
+	return "connection gone"
 }
 
 func verdictWord(h *backend.LockInfo) string {

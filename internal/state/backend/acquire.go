@@ -14,7 +14,7 @@ type WaitOptions struct {
 	// watched until that shows, which its lease bounds.
 	Timeout time.Duration
 	// Waiting, if set, is called each time the lock is found held and waited
-	// for.
+	// for, and once with nil when it was obtained after that.
 	Waiting func(*LockedError)
 	// MinDelay and MaxDelay bound the time between two attempts, which doubles
 	// from one to the other. 0 means 50 ms and 5 s.
@@ -40,19 +40,23 @@ func Acquire(ctx context.Context, b Backend, info LockInfo, opts WaitOptions) (L
 		deadline = timer.C
 	}
 	var seen Sightings
-	now := time.Now
+	now, waited := time.Now, false
 	for {
 		lock, err := b.Lock(ctx, info)
+		if err == nil && waited {
+			opts.Waiting(nil)
+		}
 		var locked *LockedError
 		if err == nil || !errors.As(err, &locked) {
 			return lock, err
 		}
-		locked.Looked = now()
+		locked.Looked, locked.Timeout = now(), opts.Timeout
 		seen.Note(&locked.Holder, locked.Looked)
 		if last && (opts.Timeout > 0 || locked.Holder.Lease.Verdict != Undecided) {
 			return nil, err
 		}
 		if opts.Waiting != nil {
+			waited = true
 			opts.Waiting(locked)
 		}
 		// Between half and all of the delay, so that those who wait do not come

@@ -16,6 +16,9 @@ type LockedError struct {
 	// Looked is when that was, by the clock of whoever looked; zero where nobody
 	// said. It only turns times into words.
 	Looked time.Time
+	// Timeout is for how long it is waited for in all; 0 where it is not, or only
+	// until it shows whether the holder lives.
+	Timeout time.Duration
 }
 
 // Error names the holder, what is known of it and what can be done.
@@ -25,16 +28,7 @@ func (e *LockedError) Error() string {
 	}
 	h := e.Holder
 	var b strings.Builder
-	fmt.Fprintf(&b, "the state %s is locked by %s", e.Location, h.Who)
-	if p, ok := h.Process(); ok {
-		if p.PID != 0 {
-			fmt.Fprintf(&b, " (process %d)", p.PID)
-		}
-		if p.Job != "" {
-			fmt.Fprintf(&b, " in %s", p.Job)
-		}
-	}
-	fmt.Fprintf(&b, " for %q", h.Operation)
+	fmt.Fprintf(&b, "the state %s is locked by %s for %q", e.Location, h.name(), h.Operation)
 	if !h.Created.IsZero() { // not every server keeps that
 		b.WriteString(" since " + h.Created.UTC().Format(time.RFC3339))
 	}
@@ -42,12 +36,42 @@ func (e *LockedError) Error() string {
 	if words := h.Lease.Words(e.Looked); words != "" {
 		b.WriteString("; " + words)
 	}
+	wait := "wait for"
+	if e.Timeout > 0 {
+		wait = "wait longer for"
+	}
 	if h.Lease.Duration > 0 && h.Lease.Verdict != Alive {
-		fmt.Fprintf(&b, "; wait for that (--lock-timeout), or `esd force-unlock %s` when that run is surely over", h.ID)
+		fmt.Fprintf(&b, "; %s that (--lock-timeout), or `esd force-unlock %s` when that run is surely over", wait, h.ID)
 	} else {
-		fmt.Fprintf(&b, "; wait for it (--lock-timeout) or, when that run is surely over, `esd force-unlock %s`", h.ID)
+		fmt.Fprintf(&b, "; %s it (--lock-timeout) or, when that run is surely over, `esd force-unlock %s`", wait, h.ID)
 	}
 	return b.String()
+}
+
+// Running names the holder, and what it does since when.
+func (i LockInfo) Running() string {
+	if i.ID == "" {
+		return "another process, which has not said who it is yet"
+	}
+	text := fmt.Sprintf("%s runs %q", i.name(), i.Operation)
+	if !i.Created.IsZero() {
+		text += " since " + i.Created.UTC().Format(time.RFC3339)
+	}
+	return text
+}
+
+// name is who that is: user and host, process and job.
+func (i LockInfo) name() string {
+	text := i.Who
+	if p, ok := i.Process(); ok {
+		if p.PID != 0 {
+			text += fmt.Sprintf(" (process %d)", p.PID)
+		}
+		if p.Job != "" {
+			text += " in " + p.Job
+		}
+	}
+	return text
 }
 
 // Words says of a lease what people want to know: when the holder was last
@@ -59,7 +83,7 @@ func (l Lease) Words(now time.Time) string {
 	switch {
 	case l.Duration <= 0:
 		return ""
-	case l.Verdict == Dead && silent > 0:
+	case l.Verdict == Dead && silent > 0 && l.Silent >= l.Duration:
 		return fmt.Sprintf("it is dead: it was silent for %s, which is all of its lease", silent)
 	case l.Verdict == Dead:
 		return "it is dead, so that its lock can be taken over"

@@ -35,6 +35,8 @@ func TestWhatIsKnownOfALeaseInWords(t *testing.T) {
 		"a dead holder": {
 			backend.Lease{Duration: time.Minute, Verdict: backend.Dead, Silent: time.Minute}, now,
 			"it is dead: it was silent for 1m0s, which is all of its lease"},
+		"one whose connection is gone before its lease": {
+			backend.Lease{Duration: time.Minute, Verdict: backend.Dead, Silent: 8 * time.Second}, now, "it is dead, so that its lock can be taken over"},
 		"one whose process is gone": {
 			backend.Lease{Duration: time.Minute, Verdict: backend.Dead}, now, "it is dead, so that its lock can be taken over"},
 	} {
