@@ -77,12 +77,18 @@ type Report struct {
 	Done, Failed, Skipped []Outcome
 	// Interrupted tells that the run was asked to stop.
 	Interrupted bool
-	Elapsed     time.Duration
-	Downloaded  int64
-	Uploaded    int64
+	// Unrecorded tells that what was done could not be written into the state
+	// afterwards. Whoever writes the state says so.
+	Unrecorded bool
+	Elapsed    time.Duration
+	Downloaded int64
+	Uploaded   int64
 	// Recorded and Removed count the objects whose records changed.
 	Recorded, Removed int
 }
 
-// OK reports whether all was done.
-func (r *Report) OK() bool { return len(r.Failed) == 0 && len(r.Skipped) == 0 && !r.Interrupted }
+// OK reports whether all was done and recorded.
+func (r *Report) OK() bool { return r.Complete() && !r.Interrupted && !r.Unrecorded }
+
+// Complete reports whether all steps were done.
+func (r *Report) Complete() bool { return len(r.Failed) == 0 && len(r.Skipped) == 0 }

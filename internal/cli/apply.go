@@ -209,6 +209,30 @@ type follower struct {
 	streams  []*view.Stream
 	progress view.Progress // for people; nil before the run, and with --format=json
 	json     bool          // standard output is a stream
+	ended    *apply.Event  // the end of the run, which streams are not told of yet
+}
+
+// event passes an event on to the streams. The end of the run has to wait until
+// it is known whether what was done is recorded.
+func (f *follower) event(e apply.Event) {
+	if e.Kind == apply.RunDone {
+		f.ended = &e
+		return
+	}
+	for _, s := range f.streams {
+		s.Event(e)
+	}
+}
+
+// tellEnd tells the streams of the end of the run.
+func (f *follower) tellEnd() {
+	if f.ended == nil {
+		return
+	}
+	for _, s := range f.streams {
+		s.Event(*f.ended)
+	}
+	f.ended = nil
 }
 
 // stop ends it; calling it again does nothing.
@@ -265,9 +289,7 @@ func (c *applyCommand) follow(opts *workspace.ApplyOptions, f *follower) {
 	opts.Waiting = c.waiting
 	opts.Confirm = func(p *workspace.Planned) (bool, error) { return c.confirm(p, opts, f) }
 	opts.Events = func(e apply.Event) {
-		for _, s := range f.streams {
-			s.Event(e)
-		}
+		f.event(e)
 		if f.json {
 			return
 		}
@@ -350,8 +372,11 @@ func (c *applyCommand) report(applied *workspace.Applied, err error, f *follower
 	if applied.Report == nil {
 		return c.nothingDone(applied, err, f)
 	}
-	for _, s := range f.streams {
-		s.Outputs(applied.State.Outputs)
+	f.tellEnd()
+	if !applied.Report.Unrecorded { // or nobody else will ever see them
+		for _, s := range f.streams {
+			s.Outputs(applied.State.Outputs)
+		}
 	}
 	if !f.json {
 		_ = view.Summary(c.io.Err, applied.Report, applied.Plan, c.io.ErrView)
@@ -360,6 +385,8 @@ func (c *applyCommand) report(applied *workspace.Applied, err error, f *follower
 		}
 	}
 	switch {
+	case err != nil && applied.Report.Unrecorded:
+		return err
 	case err != nil:
 		return fmt.Errorf("the run has ended early: %w", err)
 	case applied.Report.Interrupted:

@@ -65,7 +65,10 @@ func (r *runReports) take(applied *workspace.Applied) {
 	r.planned(applied.Planned)
 	if st := applied.State; st != nil {
 		r.ended.State = plan.StateID{Lineage: st.Lineage, Serial: st.Serial}
-		r.ended.Durations, r.ended.Outputs = st.Durations, st.Outputs
+		r.ended.Durations = st.Durations
+		if applied.Report == nil || !applied.Report.Unrecorded {
+			r.ended.Outputs = st.Outputs
+		}
 	}
 }
 

@@ -57,9 +57,12 @@ func ends(t *testing.T) map[string]*Ended {
 		Err: hcl.Diagnostics{{Severity: hcl.DiagError, Summary: "Unsupported argument", Detail: "versio is not known here; version is.",
 			Subject: &hcl.Range{Filename: "main.hcl", Start: hcl.Pos{Line: 2, Column: 3, Byte: 14}, End: hcl.Pos{Line: 2, Column: 9, Byte: 20}}}},
 	}
+	unrecorded := anEnd(t, firstBuild(), 9)
+	unrecorded.Report.Unrecorded, unrecorded.Code, unrecorded.Result, unrecorded.Outputs = true, 8, "state_out_of_reach", nil
+	unrecorded.Err = errors.New("everything was done, but could not be recorded: the lock on the state was lost")
 	declined := &Ended{ESDVersion: "0.1.0", Command: "destroy", Plan: destroyPlan(), Code: 7, Result: "declined", Started: nothing.Started,
 		Err: errors.New("nothing was done: the plan was not agreed to")}
-	return map[string]*Ended{"complete": complete, "failed": failed, "stopped": stopped, "nothing": nothing, "broken": broken, "declined": declined}
+	return map[string]*Ended{"complete": complete, "failed": failed, "stopped": stopped, "nothing": nothing, "broken": broken, "declined": declined, "unrecorded": unrecorded}
 }
 
 func TestReportsOfAllEndsAreFrozen(t *testing.T) {

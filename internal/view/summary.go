@@ -26,12 +26,12 @@ func Summary(w io.Writer, r *apply.Report, p *plan.Plan, o Options) error {
 	switch {
 	case r.OK():
 		c = "1;32"
-	case len(r.Failed) == 0:
+	case len(r.Failed) == 0 && !r.Unrecorded:
 		c = "1;33"
 	}
 	v.line(v.paint(c, headline(r, p)+":"), " ", v.paint(bold, tallyOf(r, p).counts()+"."))
 	v.line(fmt.Sprintf("It took %s; downloaded %s, uploaded %s.", Duration(r.Elapsed), Bytes(r.Downloaded), Bytes(r.Uploaded)))
-	if !r.OK() {
+	if !r.OK() && !r.Unrecorded { // the error says how to go on
 		v.wrapped("", "What was finished is kept: the same command goes on from here.")
 	}
 	return v.flush()

@@ -125,6 +125,8 @@ func headline(r *apply.Report, p *plan.Plan) string {
 	}
 	end := "complete"
 	switch {
+	case r.Unrecorded:
+		end = "not recorded"
 	case r.Interrupted:
 		end = "interrupted"
 	case len(r.Failed) > 0:

@@ -152,7 +152,7 @@ func (s *session) open(ctx context.Context) error {
 	switch {
 	case folded.State != recorded:
 		if err := s.write(ctx, folded.State); err != nil {
-			return err
+			return fmt.Errorf("recording the state: %w", err)
 		}
 	case recorded != nil:
 		s.w.remember(s.lock, recorded.Header())
@@ -182,7 +182,7 @@ func (s *session) write(ctx context.Context, next *state.State) error {
 	if err := s.lock.Write(ctx, next); err != nil {
 		next.Serial--
 		s.lost = s.lost || errors.Is(err, backend.ErrLockLost)
-		return fmt.Errorf("recording the state: %w", err)
+		return err
 	}
 	s.state = next
 	return nil
@@ -248,8 +248,13 @@ func (s *session) run(ctx context.Context, out *Applied, opts ApplyOptions) erro
 	// From here on nothing is given up because of an interrupt.
 	outputErr := s.recordOutputs(context.WithoutCancel(ctx), next, out, report)
 	if !next.SameContent(before) || s.state == nil {
-		if err := s.writeAtEnd(ctx, next, opts); err != nil {
-			return errors.Join(runErr, kept(err, j.Path()), j.Close())
+		err := s.writeAtEnd(ctx, next, opts)
+		if report != nil {
+			report.Elapsed, report.Unrecorded = w.opts.Now().Sub(started), err != nil
+		}
+		if err != nil {
+			failed := &NotRecordedError{Err: err, Journal: j.Path(), Complete: report != nil && report.Complete(), Shared: w.shared(out.Planned)}
+			return errors.Join(runErr, failed, j.Close())
 		}
 	}
 	return errors.Join(runErr, outputErr, j.Close(), j.Remove())

@@ -75,7 +75,7 @@ func (s *session) explaining(events func(apply.Event)) func(apply.Event) {
 // it is tried again ends that, too.
 func (s *session) writeAtEnd(ctx context.Context, next *state.State, opts ApplyOptions) error {
 	if s.lost {
-		return fmt.Errorf("recording the state: %w", backend.ErrLockLost)
+		return backend.ErrLockLost
 	}
 	patience := opts.RecordFor
 	if patience == 0 {
@@ -142,11 +142,34 @@ func (s *session) wasWritten(ctx context.Context, next *state.State) bool {
 	return true
 }
 
-// kept says of an error in recording a state how to go on.
-func kept(err error, journal string) error {
-	return fmt.Errorf("%w\n\nWhat was done is kept in %s: the next run here takes it over. "+
-		"Where this directory does not last, as in CI, nothing is built again either: the products are in their caches, and the next plan finds them there", err, journal)
+// NotRecordedError says that what a run has done could not be recorded.
+type NotRecordedError struct {
+	// Err is why.
+	Err error
+	// Journal is the file that keeps what was done.
+	Journal string
+	// Complete tells that all steps were done.
+	Complete bool
+	// Shared tells that all products are in caches which outlast the directory of
+	// working data.
+	Shared bool
 }
+
+// Error says what was not recorded, why, and how to go on.
+func (e *NotRecordedError) Error() string {
+	what := "what was done could not be recorded"
+	if e.Complete {
+		what = "everything was done, but could not be recorded"
+	}
+	lasts := "Without a shared cache block, they are built again where this directory does not last."
+	if e.Shared {
+		lasts = "Where this directory does not last, as in CI, nothing is built again either: the products are in their caches, and the next plan finds them there."
+	}
+	return fmt.Sprintf("%s: %v\n\nWhat was done is kept in %s: the next run here takes it over, with the products. %s", what, e.Err, e.Journal, lasts)
+}
+
+// Unwrap returns the cause.
+func (e *NotRecordedError) Unwrap() error { return e.Err }
 
 // remember takes note of a state that was seen under the lock.
 func (w *Workspace) remember(lock backend.Lock, h state.Header) {

@@ -3,6 +3,7 @@ package workspace
 import (
 	"context"
 	"errors"
+	"strings"
 	"testing"
 
 	"esd/internal/state"
@@ -51,6 +52,59 @@ func TestAWriteThatArrivesLateIsKnownAgain(t *testing.T) {
 		next := state.New(state.NewID(), "test")
 		if err := s.writeAtEnd(t.Context(), next, ApplyOptions{}); err != nil || next.Serial != 1 || p.recorded == nil {
 			t.Errorf("%s: %v, serial %d", name, err, next.Serial)
+		}
+	}
+}
+
+func TestARunThatIsNotRecordedSaysWhatIsKept(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		err  NotRecordedError
+		want []string
+		not  string
+	}{
+		"where all was done": {
+			NotRecordedError{Err: backend.ErrLockLost, Journal: "j", Complete: true},
+			[]string{"everything was done, but could not be recorded: the lock on the state was lost (", "kept in j", "Without a shared cache block, they are built again where this directory does not last"},
+			"nothing is built again",
+		},
+		"where a step failed, with a shared cache": {
+			NotRecordedError{Err: backend.ErrLockLost, Journal: "j", Shared: true},
+			[]string{"what was done could not be recorded: the lock on the state was lost (", "nothing is built again either"},
+			"Without a shared cache",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			text := test.err.Error()
+			for _, want := range test.want {
+				if !strings.Contains(text, want) {
+					t.Errorf("no %q in: %s", want, text)
+				}
+			}
+			if strings.Contains(text, test.not) || !errors.Is(&test.err, backend.ErrLockLost) {
+				t.Error(text)
+			}
+		})
+	}
+}
+
+func TestCachesOutlastTheWorkingDataWhereNoneLiesInIt(t *testing.T) {
+	t.Parallel()
+	w := &Workspace{WorkDir: "/home/a/stack/.esd"}
+	for name, test := range map[string]struct {
+		urls []string
+		want bool
+	}{
+		"no cache":                    {nil, false},
+		"the one that is used anyway": {[]string{"/home/a/stack/.esd/cache"}, false},
+		"that of environments":        {[]string{"file:///home/a/stack/.esd/buildcache"}, false},
+		"a registry":                  {[]string{"oci://registry.example.org/cache"}, true},
+		"a directory beside it":       {[]string{"/home/a/stack/.esd-cache"}, true},
+		"one of each":                 {[]string{"s3://bucket/cache", "file:///home/a/stack/.esd/buildcache"}, false},
+	} {
+		if got := w.outlast(test.urls); got != test.want {
+			t.Errorf("%s: %v, want %v", name, got, test.want)
 		}
 	}
 }
