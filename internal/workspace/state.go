@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -75,7 +76,14 @@ func (w *Workspace) Recorded(ctx context.Context) (*state.State, []state.Notice,
 		return nil, nil, err
 	}
 	folded := journal.Fold(recorded, journals)
-	return folded.State, folded.Notices, nil
+	return folded.State, slices.DeleteFunc(folded.Notices, func(n state.Notice) bool { return forWriters(n, recorded) }), nil
+}
+
+// forWriters tells notices that change nothing of what is read, and stay until
+// something is written or removed: a command that only reads would repeat them
+// each time.
+func forWriters(n state.Notice, recorded *state.State) bool {
+	return n.Kind == journal.NoticeSuperseded || n.Kind == journal.NoticeForeign && recorded != nil
 }
 
 // LockOptions says how the lock of a state is taken.

@@ -80,11 +80,11 @@ func (f *Folded) belongs(j *Journal) bool {
 		return false
 	case f.State == nil:
 		f.notice(NoticeForeign, run+" started from a state that is not there",
-			fmt.Sprintf("It had serial %d. Put it back, or remove %s.", j.Header.Serial, j.Path))
+			fmt.Sprintf("It had serial %d. Put it back; or, if you do not need what it had made: `rm %s`.", j.Header.Serial, j.Path))
 		return false
 	case f.State.Lineage != j.Header.Lineage:
 		f.notice(NoticeForeign, run+" belongs to another state",
-			fmt.Sprintf("Its lineage is %s, here it is %s. %s was left alone.", j.Header.Lineage, f.State.Lineage, j.Path))
+			fmt.Sprintf("Its lineage is %s, here it is %s. Its journal was left alone; if you do not need it: `rm %s`.", j.Header.Lineage, f.State.Lineage, j.Path))
 		return false
 	}
 	return true
