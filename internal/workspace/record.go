@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"time"
 
 	"esd/internal/apply"
@@ -103,7 +104,7 @@ func (s *session) writeAtEnd(ctx context.Context, next *state.State, opts ApplyO
 		if err == nil || (again || told && errors.As(err, &conflict)) && s.wasWritten(ctx, next) {
 			return nil
 		}
-		if !again {
+		if !again || isFinal(err) {
 			return err
 		}
 		if time.Until(deadline) <= 0 {
@@ -126,6 +127,25 @@ func (s *session) writeAtEnd(ctx context.Context, next *state.State, opts ApplyO
 			timer.Stop()
 			return err
 		}
+	}
+}
+
+// isFinal reports whether a server has understood a write and refuses it, so that
+// it would refuse it again: there is no use in waiting. Answers that speak of
+// this moment only are not final.
+func isFinal(err error) bool {
+	var answer interface {
+		error
+		HTTPStatusCode() int
+	}
+	if !errors.As(err, &answer) {
+		return false
+	}
+	switch code := answer.HTTPStatusCode(); code {
+	case http.StatusRequestTimeout, http.StatusConflict, http.StatusLocked, http.StatusTooEarly, http.StatusTooManyRequests:
+		return false
+	default:
+		return code >= 400 && code < 500
 	}
 }
 

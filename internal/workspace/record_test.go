@@ -3,8 +3,10 @@ package workspace
 import (
 	"context"
 	"errors"
+	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"esd/internal/state"
 	"esd/internal/state/backend"
@@ -106,5 +108,41 @@ func TestCachesOutlastTheWorkingDataWhereNoneLiesInIt(t *testing.T) {
 		if got := w.outlast(test.urls); got != test.want {
 			t.Errorf("%s: %v, want %v", name, got, test.want)
 		}
+	}
+}
+
+// answer is the refusal of a server.
+type answer int
+
+func (a answer) Error() string       { return http.StatusText(int(a)) }
+func (a answer) HTTPStatusCode() int { return int(a) }
+
+// refusing is the lock of a place that answers so to all writes.
+type refusing struct {
+	backend.Lock
+	status answer
+	writes *int
+}
+
+func (r refusing) Write(context.Context, *state.State) error {
+	*r.writes++
+	return &backend.UnreachableError{Doing: "writing", Err: r.status}
+}
+
+func TestAWriteIsTriedAgainOnlyWhereTheAnswerMayBeAnother(t *testing.T) {
+	t.Parallel()
+	for status, again := range map[answer]bool{
+		http.StatusUnprocessableEntity: false, http.StatusRequestEntityTooLarge: false, http.StatusForbidden: false,
+		http.StatusTooManyRequests: true, http.StatusServiceUnavailable: true, http.StatusConflict: true,
+	} {
+		t.Run(status.Error(), func(t *testing.T) {
+			t.Parallel()
+			writes := 0
+			s := &session{w: &Workspace{Backend: &slowPlace{}}, lock: refusing{status: status, writes: &writes}, tell: func(state.Notice) {}}
+			err := s.writeAtEnd(t.Context(), state.New(state.NewID(), "test"), ApplyOptions{RecordFor: time.Millisecond})
+			if err == nil || (writes > 1) != again {
+				t.Errorf("%d writes: %v", writes, err)
+			}
+		})
 	}
 }
