@@ -245,6 +245,7 @@ func (s *session) run(ctx context.Context, out *Applied, opts ApplyOptions) erro
 	watched()
 	out.Report, out.State = report, next // also where it cannot be recorded
 	w.finish(context.WithoutCancel(ctx), opts)
+	s.tellDoubt(opts.Notice)
 	// From here on nothing is given up because of an interrupt.
 	outputErr := s.recordOutputs(context.WithoutCancel(ctx), next, out, report)
 	if !next.SameContent(before) || s.state == nil {

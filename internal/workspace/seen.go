@@ -322,6 +322,14 @@ type rememberingLock struct {
 	r *remembering
 }
 
+// Doubt implements backend.Doubter.
+func (l *rememberingLock) Doubt() error {
+	if d, ok := l.Lock.(backend.Doubter); ok {
+		return d.Doubt()
+	}
+	return nil
+}
+
 // Write implements backend.Lock.
 func (l *rememberingLock) Write(ctx context.Context, next *state.State) error {
 	err := l.Lock.Write(ctx, next)

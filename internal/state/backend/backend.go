@@ -69,6 +69,16 @@ type Lock interface {
 	Unlock(ctx context.Context) error
 }
 
+// Doubter is a Lock that tells when its heartbeats do not get through.
+type Doubter interface {
+	Lock
+
+	// Doubt is nil, or says that and why the lease was not renewed for its whole
+	// duration, so that others may take the lock for that of a dead holder. A
+	// write may still succeed.
+	Doubt() error
+}
+
 // Meta describes the document that was read. It is zero when there was none.
 type Meta struct {
 	// Location is the path or URL of the document.

@@ -164,7 +164,7 @@ func (h *held) mine(ctx context.Context) error {
 		return nil
 	}
 	if h.keeper != nil {
-		if err, certain := h.keeper.Err(); certain {
+		if err := h.keeper.Err(); err != nil {
 			return err
 		}
 	}
@@ -194,6 +194,14 @@ func (h *held) Lost() <-chan struct{} {
 	return h.keeper.Lost()
 }
 
+// Doubt implements backend.Doubter.
+func (h *held) Doubt() error {
+	if h.keeper == nil {
+		return nil
+	}
+	return h.keeper.Doubt()
+}
+
 // Check implements backend.Lock.
 func (h *held) Check(ctx context.Context) error {
 	h.mu.Lock()
@@ -213,7 +221,7 @@ func (h *held) Unlock(ctx context.Context) error {
 		return nil
 	}
 	h.keeper.Stop()
-	if err, certain := h.keeper.Err(); certain {
+	if err := h.keeper.Err(); err != nil {
 		h.released = true
 		return err
 	}

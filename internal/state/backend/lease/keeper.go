@@ -91,17 +91,21 @@ func (k *Keeper) Stop() {
 // Lost is closed when a heartbeat has shown that the lock is held no longer.
 func (k *Keeper) Lost() <-chan struct{} { return k.lost }
 
-// Err is why the lock is lost, or a warning that it may be: the lease could not
-// be renewed for its whole duration. Nil if all is well. The second result
-// tells a certain loss from the warning, after which a write may still succeed.
-func (k *Keeper) Err() (err error, certain bool) { //nolint:revive // the error is the value here
+// Err is why the lock is lost, nil while it is not known to be.
+func (k *Keeper) Err() error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if k.err != nil {
-		return k.err, true
+	return k.err
+}
+
+// Doubt says that the lease could not be renewed for its whole duration, and
+// why; nil if it could, or if the lock is lost for certain.
+func (k *Keeper) Doubt() error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	silent := k.now().Sub(k.renewed)
+	if k.err != nil || silent <= k.terms.Duration {
+		return nil
 	}
-	if silent := k.now().Sub(k.renewed); silent > k.terms.Duration {
-		return fmt.Errorf("the lease on the lock could not be renewed for %s: %w", silent.Round(time.Second), k.last), false
-	}
-	return nil, false
+	return fmt.Errorf("the lease on the lock could not be renewed for %s: %w", silent.Round(time.Second), k.last)
 }

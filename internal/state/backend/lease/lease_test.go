@@ -108,8 +108,8 @@ func TestALeaseIsRenewedAtEachBeat(t *testing.T) {
 		if n := beats.Load(); n != 40 {
 			t.Errorf("%d heartbeats in 10 minutes", n)
 		}
-		if err, certain := k.Err(); err != nil || certain {
-			t.Error(err, certain)
+		if k.Err() != nil || k.Doubt() != nil {
+			t.Error(k.Err(), k.Doubt())
 		}
 		k.Stop()
 		k.Stop()
@@ -132,12 +132,12 @@ func TestHeartbeatsThatFailAreTriedAgain(t *testing.T) {
 		})
 		defer k.Stop()
 		time.Sleep(50 * time.Second)
-		if err, _ := k.Err(); err != nil {
+		if err := k.Doubt(); err != nil {
 			t.Errorf("before its end: %v", err)
 		}
 		time.Sleep(50 * time.Second)
-		if err, certain := k.Err(); !errors.Is(err, fault) || certain {
-			t.Errorf("after its end: %v, %v", err, certain)
+		if err := k.Doubt(); !errors.Is(err, fault) || k.Err() != nil {
+			t.Errorf("after its end: %v, %v", err, k.Err())
 		}
 		select {
 		case <-k.Lost():
@@ -148,7 +148,7 @@ func TestHeartbeatsThatFailAreTriedAgain(t *testing.T) {
 		fault = nil
 		mu.Unlock()
 		time.Sleep(20 * time.Second)
-		if err, _ := k.Err(); err != nil {
+		if err := k.Doubt(); err != nil {
 			t.Errorf("after the next heartbeat: %v", err)
 		}
 	})
@@ -164,8 +164,8 @@ func TestALockThatIsLostIsSaidToBe(t *testing.T) {
 		default:
 			t.Error("nobody hears of it")
 		}
-		if err, certain := k.Err(); !errors.Is(err, backend.ErrLockLost) || !certain {
-			t.Error(err, certain)
+		if err := k.Err(); !errors.Is(err, backend.ErrLockLost) || k.Doubt() != nil {
+			t.Error(err, k.Doubt())
 		}
 		k.Stop()
 	})
@@ -179,11 +179,11 @@ func TestAHeartbeatThatHangsIsEnded(t *testing.T) {
 			return ctx.Err()
 		})
 		time.Sleep(61 * time.Second)
-		if err, _ := k.Err(); !errors.Is(err, context.DeadlineExceeded) {
+		if err := k.Doubt(); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("%v", err)
 		}
 		k.Renewed() // by a write
-		if err, _ := k.Err(); err != nil {
+		if err := k.Doubt(); err != nil {
 			t.Errorf("after a write: %v", err)
 		}
 		k.Stop()

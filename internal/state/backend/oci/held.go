@@ -40,6 +40,9 @@ func (h *held) Notices() []state.Notice { return h.notices }
 // Lost implements backend.Lock.
 func (h *held) Lost() <-chan struct{} { return h.keeper.Lost() }
 
+// Doubt implements backend.Doubter.
+func (h *held) Doubt() error { return h.keeper.Doubt() }
+
 // Check implements backend.Lock.
 func (h *held) Check(ctx context.Context) error {
 	h.mu.Lock()
