@@ -133,6 +133,12 @@ func asImage(inv, image *Inventory) (reduced, counterpart *Inventory) {
 	other.Groups = nil
 	for _, theirs := range ofKind(image.Groups, Target) {
 		kept := *theirs
+		if inv.Kind == SpackLock || inv.Kind == Lock {
+			kept.Packages = slices.DeleteFunc(slices.Clone(theirs.Packages), isRecipe)
+			if len(kept.Packages) < len(theirs.Packages) {
+				out.Notes = append(out.Notes, "A lock has only packages of Spack: the recipes in the image were left out.")
+			}
+		}
 		if kept.Facts = nil; len(g.Facts) > 0 {
 			kept.Facts = baseOnly(theirs.Facts)
 		}
@@ -140,6 +146,9 @@ func asImage(inv, image *Inventory) (reduced, counterpart *Inventory) {
 	}
 	return &out, &other
 }
+
+// isRecipe tells what is built from a script by its name, which is an address.
+func isRecipe(p *Package) bool { return strings.Contains("."+p.Name, ".recipe.") }
 
 // BaseFact is the kind of the fact that names the base of an image.
 const BaseFact = "base"

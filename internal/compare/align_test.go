@@ -53,6 +53,21 @@ func TestAnImageIsComparedWithTheTargetThatIsPublishedThere(t *testing.T) {
 	}
 }
 
+func TestALockIsComparedWithAnImageWithoutItsRecipes(t *testing.T) {
+	t.Parallel()
+	for _, kind := range []compare.Kind{compare.SpackLock, compare.Lock} {
+		lock := inventory(kind, "lock", group("environment.sim", "*nest@3.7/n"))
+		d := diffOf(t, image("elsewhere/x:1", "nest@3.7/n", "recipe.spike@1.0/s", "module.a.recipe.b@1/b"), lock)
+		if !d.Empty() || !strings.Contains(strings.Join(d.Notes, "\n"), "recipes in the image were left out") {
+			t.Errorf("%s: %q %q", kind, lines(d.Groups[0]), d.Notes)
+		}
+	}
+	d := diffOf(t, image("elsewhere/x:1", "nest@3.7/n"), inventory(compare.SpackLock, "lock", group("environment.sim", "*nest@3.7/n")))
+	if strings.Contains(strings.Join(d.Notes, "\n"), "recipes") {
+		t.Errorf("of recipes that are not there it is said: %q", d.Notes)
+	}
+}
+
 func TestAnotherBaseOfAnImageThanTheStateHasIsTold(t *testing.T) {
 	t.Parallel()
 	other := image("r.example.org/lab:25.06", "nest@3.7/n")

@@ -12,6 +12,7 @@ import (
 	"esd/internal/compare"
 	"esd/internal/compare/inventory"
 	"esd/internal/oci"
+	"esd/internal/state"
 )
 
 // DiffOptions says what is compared.
@@ -70,9 +71,13 @@ func Diff(ctx context.Context, opts DiffOptions) (*compare.Difference, error) {
 	}
 	d, err := compare.Diff(sides[0].inventory, sides[1].inventory)
 	if err != nil {
-		err = &DiffUsageError{err}
+		return nil, &DiffUsageError{err}
 	}
-	return d, err
+	if a, b := sides[0].header, sides[1].header; a != nil && b != nil && a.Lineage == b.Lineage && a.Serial == b.Serial {
+		d.Notes = append(d.Notes, fmt.Sprintf("Of configurations their recorded states are compared; both lead to the same state, serial %d. "+
+			"What each of them would change is told by esd plan.", a.Serial))
+	}
+	return d, nil
 }
 
 // DiffUsageError tells that what was named cannot be compared.
@@ -87,6 +92,7 @@ func (e *DiffUsageError) Unwrap() error { return e.Err }
 type side struct {
 	inventory *compare.Inventory
 	image     *inventory.Image
+	header    *state.Header // of the state that is recorded for a configuration
 }
 
 // open finds out what an argument is, and reads it.
@@ -103,8 +109,7 @@ func (o DiffOptions) open(ctx context.Context, written string) (side, error) {
 		return side{image: img}, nil
 	}
 	if src.config {
-		inv, err := o.recorded(ctx, written)
-		return side{inventory: inv}, err
+		return o.recorded(ctx, written)
 	}
 	inv, err := src.read(written)
 	return side{inventory: inv}, err

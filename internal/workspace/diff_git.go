@@ -28,8 +28,7 @@ func revision(ctx context.Context, written string) (source, error) {
 	}
 	name = strings.TrimSuffix(name, "/")
 	if isConfigFile(name) {
-		return source{}, &DiffUsageError{fmt.Errorf("%s is a configuration, and what is recorded for it has no revisions; name its lock file: %s.lock.hcl",
-			written, strings.TrimSuffix(written, ".hcl"))}
+		return source{}, configAtRevision(ctx, written)
 	}
 	blob := func(name string) ([]byte, error) { return gitBlob(ctx, rev+":"+name) }
 	data, err := blob(name)
@@ -47,6 +46,33 @@ func revision(ctx context.Context, written string) (source, error) {
 	}
 	dir := name[:strings.LastIndexByte(name, '/')+1] // as it is: that it begins with ./ has a meaning to git
 	return source{data: data, name: name, beside: func(file string) ([]byte, error) { return blob(dir + file) }}, err
+}
+
+// configAtRevision says what can be compared instead of a configuration at a
+// revision: its lock file, if it had one.
+func configAtRevision(ctx context.Context, written string) error {
+	instead := "and no lock file beside it at that revision has its name; plans that were saved (esd plan --out) and states (esd state pull) can be compared"
+	dir := written[:strings.LastIndexAny(written, "/:")+1]
+	for _, lock := range []string{strings.TrimSuffix(written, ".hcl") + ".lock.hcl", dir + "esd.lock.hcl"} {
+		if _, err := gitOutput(ctx, "cat-file", "-e", "--end-of-options", lock); err == nil {
+			instead = "name its lock file: " + lock
+			break
+		}
+	}
+	return &DiffUsageError{fmt.Errorf("%s is a configuration, and what is recorded for it has no revisions; %s", written, instead)}
+}
+
+// noRevision says that git does not know a revision, where something is written
+// like REVISION:PATH; nil where it is not, or where there is no repository.
+func noRevision(ctx context.Context, written string) error {
+	rev, name, found := strings.Cut(written, ":")
+	if !found || rev == "" || name == "" || strings.HasPrefix(rev, "-") || strings.ContainsAny(rev, "\x00\n ") {
+		return nil
+	}
+	if _, err := gitOutput(ctx, "rev-parse", "--git-dir"); err != nil {
+		return nil
+	}
+	return fmt.Errorf("%s: there is no such file, and git has no revision %s here", written, rev)
 }
 
 // errIsTree tells that a path names a directory.

@@ -63,6 +63,9 @@ func (o DiffOptions) find(ctx context.Context, written string) (source, error) {
 	if looksLikeImage(written) {
 		return imageSource(written)
 	}
+	if err := noRevision(ctx, written); err != nil {
+		return source{}, &DiffUsageError{err}
+	}
 	return source{}, &DiffUsageError{fmt.Errorf("%s: there is no such file or directory, and it is neither REVISION:PATH of a git repository "+
 		"nor the reference of an image (registry/repository:tag or oci:directory:tag)", written)}
 }
@@ -259,24 +262,25 @@ func enrich(inv *compare.Inventory, full *compare.Group) {
 }
 
 // recorded reads the state of a configuration.
-func (o DiffOptions) recorded(ctx context.Context, written string) (*compare.Inventory, error) {
+func (o DiffOptions) recorded(ctx context.Context, written string) (side, error) {
 	opts := o.State
 	opts.Path = written
 	w, diags := OpenState(opts)
 	if diags.HasErrors() {
-		return nil, diags
+		return side{}, diags
 	}
 	st, _, err := w.Recorded(ctx)
 	if err != nil {
-		return nil, err
+		return side{}, err
 	}
 	if st == nil {
-		return nil, &DiffUsageError{fmt.Errorf("%s was taken for a configuration, whose recorded state is compared, and nothing is recorded for it yet; "+
+		return side{}, &DiffUsageError{fmt.Errorf("%s was taken for a configuration, whose recorded state is compared, and nothing is recorded for it yet; "+
 			"name its lock file to compare that (%s)", written, w.LockPath())}
 	}
 	inv := inventory.State(written, st)
 	source{beside: func(name string) ([]byte, error) {
 		return readCompared(filepath.Join(w.Config.Dir, filepath.FromSlash(name)))
 	}}.enrich(inv)
-	return inv, nil
+	header := st.Header()
+	return side{inventory: inv, header: &header}, nil
 }
