@@ -63,6 +63,7 @@ func (a *app) openState(o configOptions) (*workspace.Workspace, error) {
 }
 
 func (a *app) workspaceOptions(o configOptions) workspace.Options {
+	a.config = o.path
 	return workspace.Options{
 		Path: o.path, Vars: o.vars, VarFiles: o.varFiles, Environ: a.io.Getenv, EnvironAll: a.io.Environ,
 		Version: Version, Sandbox: o.sandbox,

@@ -167,6 +167,6 @@ func mode(destroy, refreshOnly bool) (plan.Mode, error) {
 // notices shows what the user should know.
 func (a *app) notices(list []state.Notice) {
 	for _, n := range list {
-		_ = view.Notice(a.io.Err, n, a.io.ErrView)
+		_ = view.Notice(a.io.Err, a.hintNotice(n), a.io.ErrView)
 	}
 }

@@ -27,6 +27,7 @@ type app struct {
 	workspace *workspace.Workspace // the last one that was opened, for snippets
 	chdir     string
 	started   bool   // a command was found and its options are right
+	config    string // the configuration that was asked for last, for advice
 	waited    string // what the user knows of the holder of the lock
 }
 
@@ -67,7 +68,7 @@ func (a *app) fail(err error) int {
 	case errors.As(err, &diags):
 		_ = view.Diagnostics(a.io.Err, diags, a.files(), a.io.ErrView)
 	default:
-		_ = view.Error(a.io.Err, err, a.io.ErrView)
+		_ = view.Error(a.io.Err, a.hintError(err), a.io.ErrView)
 	}
 	return code
 }
