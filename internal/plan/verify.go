@@ -23,6 +23,10 @@ type Verified struct {
 	// Further are the objects that the configuration wants otherwise and that
 	// the plan does not touch.
 	Further []string
+	// Unconfigured are the objects that are recorded, that the configuration does
+	// not have, and that the plan does not touch: another apply has recorded them
+	// since, or they were taken out of the configuration.
+	Unconfigured []string
 }
 
 // Verify checks a saved plan against what is configured and recorded now, which
@@ -186,7 +190,7 @@ func (v *verifier) further() {
 	}
 	for _, address := range sortedKeys(v.state) {
 		if _, configured := v.index[addressOf(address)]; !configured && v.planned[address] == nil {
-			v.out.Further = append(v.out.Further, address)
+			v.out.Unconfigured = append(v.out.Unconfigured, address)
 		}
 	}
 	slices.Sort(v.out.Further)

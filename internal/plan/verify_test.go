@@ -228,7 +228,11 @@ func TestWhetherASavedPlanIsStale(t *testing.T) {
 			want: []string{"further recipe.other", "further target.image.side"},
 		},
 		"not if something unrelated was removed": {
-			now: func(m *moment) { m.reconfigure(without(m.config, "target.image.side")) }, want: []string{"further target.image.side"},
+			now: func(m *moment) { m.reconfigure(without(m.config, "target.image.side")) }, want: []string{"unconfigured target.image.side"},
+		},
+		"not if somebody else has recorded what the configuration does not have": {
+			now:  func(m *moment) { m.record("recipe.theirs", func(*state.Object) {}); m.digest = "another" },
+			want: []string{"unconfigured recipe.theirs"},
 		},
 		"if a package that is built was changed, that first": {
 			now: func(m *moment) { m.reconfigure(stack("1.2")) },
@@ -457,6 +461,9 @@ func shifts(t *testing.T, v *plan.Verified, err error) []string {
 	}
 	for _, address := range v.Further {
 		list = append(list, "further "+address)
+	}
+	for _, address := range v.Unconfigured {
+		list = append(list, "unconfigured "+address)
 	}
 	if _, err := v.Plan.Graph(); err != nil {
 		t.Error(err)

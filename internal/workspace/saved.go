@@ -14,6 +14,9 @@ const (
 	NoticePlanDone = "plan-done"
 	// NoticePlanFurther: the configuration wants more than a saved plan does.
 	NoticePlanFurther = "plan-further"
+	// NoticePlanUnconfigured: the state has what neither the plan nor the
+	// configuration knows of.
+	NoticePlanUnconfigured = "plan-unconfigured"
 )
 
 // saved checks that nothing that a saved plan rests on has moved since: neither
@@ -35,7 +38,7 @@ func (s *session) saved(ctx context.Context, opts ApplyOptions) (*Planned, error
 	if verified.Plan.Empty() {
 		s.already, done = len(done), nil // that is the result, no remark
 	}
-	for _, n := range savedNotices(done, verified.Further) {
+	for _, n := range savedNotices(done, verified.Further, verified.Unconfigured) {
 		s.tell(n)
 	}
 	planned := &Planned{Plan: verified.Plan, State: s.state, Resolved: resolved, CPUs: opts.CPUs, Memory: opts.Memory}
@@ -56,7 +59,7 @@ func (s *session) saved(ctx context.Context, opts ApplyOptions) (*Planned, error
 func (p *Planned) leaves(output string) bool { return p.outputs != nil && !p.outputs[output] }
 
 // savedNotices tells what has moved without harm.
-func savedNotices(done, further []string) []state.Notice {
+func savedNotices(done, further, unconfigured []string) []state.Notice {
 	var list []state.Notice
 	if len(done) > 0 {
 		list = append(list, state.Notice{
@@ -68,6 +71,12 @@ func savedNotices(done, further []string) []state.Notice {
 		list = append(list, state.Notice{
 			Kind: NoticePlanFurther, Summary: "The configuration has further changes that this plan does not do",
 			Detail: few(further) + ". Plan again to have them, too.",
+		})
+	}
+	if len(unconfigured) > 0 {
+		list = append(list, state.Notice{
+			Kind: NoticePlanUnconfigured, Summary: "The state has objects that this configuration does not have",
+			Detail: few(unconfigured) + ". An apply since has recorded them, or they are no longer configured. This plan leaves them alone; a new plan would remove or forget them.",
 		})
 	}
 	return list
