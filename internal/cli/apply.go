@@ -173,7 +173,13 @@ func (c *applyCommand) options() (workspace.ApplyOptions, error) {
 		if opts.Saved, err = plan.Load(c.path); err != nil {
 			return opts, err
 		}
+		if err := checkPlace(c.path, opts.Saved); err != nil {
+			return opts, err
+		}
 		return opts, c.takeSaved(opts.Saved)
+	}
+	if !c.destroy {
+		return opts, checkPlanOrConfig(c.path)
 	}
 	return opts, nil
 }

@@ -3,9 +3,7 @@ package cli
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
-	"os"
 
 	"github.com/spf13/cobra"
 
@@ -55,8 +53,8 @@ func (c *showCommand) run(ctx context.Context) error {
 	if c.format == formatMarkdown {
 		return usageError(errors.New("--format=markdown is for plans; a state is shown with --format=json or for people"))
 	}
-	if info, err := os.Stat(c.path); err == nil && info.Mode().IsRegular() && !isConfigName(c.path) {
-		return fmt.Errorf("%s is neither a saved plan nor a configuration", c.path)
+	if err := checkPlanOrConfig(c.path); err != nil {
+		return err
 	}
 	if option := c.ofPlansOnly(); option != "" {
 		return usageError(errors.New(option + " is for plans; of a state, --json-into writes the document"))
