@@ -66,8 +66,13 @@ func (a *app) workspaceOptions(o configOptions) workspace.Options {
 	a.config = o.path
 	return workspace.Options{
 		Path: o.path, Vars: o.vars, VarFiles: o.varFiles, Environ: a.io.Getenv, EnvironAll: a.io.Environ,
-		Version: Version, Sandbox: o.sandbox,
+		Version: Version, Sandbox: o.sandbox, Slow: a.slow,
 	}
+}
+
+// slow tells that the place of the state does not answer.
+func (a *app) slow(s workspace.Slow) {
+	_ = view.Note(a.io.Err, fmt.Sprintf("Waiting for %s: no answer to %s for %s.", s.Location, s.Doing, s.For.Round(time.Second)), a.io.ErrView)
 }
 
 func (a *app) warn(diags hcl.Diagnostics) {

@@ -42,7 +42,20 @@ func (w *Workspace) backendOf(name string, said cty.Value) (place, backend.Backe
 		return place{}, nil, err
 	}
 	b, err := kind.Open(settings, env)
+	if err == nil {
+		b = w.patiently(b)
+	}
 	return at, b, err
+}
+
+// patiently makes a backend tell when its place takes long to answer. A file is
+// not waited for.
+func (w *Workspace) patiently(b backend.Backend) backend.Backend {
+	remote, ok := b.(interface{ Location() string })
+	if !ok || w.opts.Slow == nil {
+		return b
+	}
+	return &patient{Backend: b, location: remote.Location(), after: slowAfter, tell: w.opts.Slow}
 }
 
 func findKind(name string) (*backend.Kind, error) {

@@ -99,7 +99,7 @@ func (w *Workspace) migrationSource(config string) (*remembering, error) {
 		if err := q.elsewhere(b); err != nil {
 			return nil, err
 		}
-		return &remembering{Backend: b, at: q.place, file: here.file}, nil
+		return &remembering{Backend: w.patiently(b), at: q.place, file: here.file}, nil
 	}
 	if last := w.unremembered(context.Background()); last != nil && !last.is(here.at, location) {
 		b, err := last.open(w.backendEnv())

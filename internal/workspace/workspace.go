@@ -38,6 +38,8 @@ type Options struct {
 	// Meter counts the traffic with registries; may be nil.
 	Meter *oci.Meter
 	Now   func() time.Time
+	// Slow is told when the place of the state takes long to answer; may be nil.
+	Slow func(Slow)
 }
 
 // Workspace is a configuration that is open.

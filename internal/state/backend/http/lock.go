@@ -119,7 +119,11 @@ func inDoubt(err error) bool {
 
 // giveBack unlocks what was locked for a moment, also where the run has ended.
 func (b *Backend) giveBack(ctx context.Context, info backend.LockInfo) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+	patience := 10 * time.Second
+	if ctx.Err() != nil {
+		patience = 3 * time.Second // somebody waits for the end; its lease is short
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
 	defer cancel()
 	body, err := json.Marshal(info)
 	if err == nil {
