@@ -139,6 +139,7 @@ func (s seen) write(path string) (err error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
 		return err
 	}
+	keepOutOfGit(filepath.Dir(filepath.Dir(path)))
 	tmp, err := os.CreateTemp(filepath.Dir(path), ".tmp-*")
 	if err != nil {
 		return err

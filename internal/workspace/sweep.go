@@ -19,6 +19,7 @@ const keepRuns = 100
 // sweep removes what runs that ended early have left in the working data, and
 // the logs of old runs. Nothing depends on it: what cannot be removed stays.
 func (w *Workspace) sweep() {
+	keepOutOfGit(w.WorkDir)
 	if runs, err := os.ReadDir(w.LogDir()); err == nil { // sorted by name, and so by time
 		for _, run := range runs[:max(len(runs)-keepRuns, 0)] {
 			_ = os.RemoveAll(filepath.Join(w.LogDir(), run.Name()))
@@ -35,5 +36,14 @@ func (w *Workspace) sweep() {
 				_ = os.RemoveAll(filepath.Join(dir, e.Name()))
 			}
 		}
+	}
+}
+
+// keepOutOfGit makes a directory of working data, and in it a .gitignore that
+// ignores all of it and itself: nobody commits a state or a log by accident. One
+// that is there is left alone, and where none can be written, none is needed.
+func keepOutOfGit(workDir string) {
+	if os.MkdirAll(workDir, 0o777) == nil {
+		_, _ = create(filepath.Join(workDir, ".gitignore"), []byte("# Made by esd: working data, not for version control.\n*\n"))
 	}
 }
