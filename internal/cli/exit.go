@@ -76,7 +76,7 @@ func exitCode(err error) int {
 		return ExitLocked
 	case errors.Is(err, plan.ErrStale):
 		return ExitStale
-	case errors.As(err, &unreachable), errors.As(err, &untrusted), errors.As(err, &unreadable), errors.Is(err, backend.ErrLockLost):
+	case errors.As(err, &unreachable), errors.As(err, &untrusted), errors.As(err, &unreadable), errors.Is(err, backend.ErrLockLost), errors.Is(err, backend.ErrBegun):
 		return ExitBackend
 	}
 	return ExitError

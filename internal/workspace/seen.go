@@ -334,8 +334,12 @@ func (l *rememberingLock) Doubt() error {
 // Write implements backend.Lock.
 func (l *rememberingLock) Write(ctx context.Context, next *state.State) error {
 	err := l.Lock.Write(ctx, next)
-	if err == nil {
+	var conflict *state.ConflictError
+	switch {
+	case err == nil:
 		l.r.remember(l.Info().Path, next.Header())
+	case errors.As(err, &conflict) && conflict.Lineage() && next.Serial == 1:
+		return fmt.Errorf("%s: %w", l.r.nameOf(l.Info().Path), backend.ErrBegun)
 	}
 	return err
 }

@@ -165,3 +165,28 @@ func TestADamagedStateIsNotTrustedWhereverItIsKept(t *testing.T) {
 		}
 	}
 }
+
+// TestOfTwoWhoBeginAStateWithoutALockOneIsTold is about two first runs at a place
+// that locks nothing.
+func TestOfTwoWhoBeginAStateWithoutALockOneIsTold(t *testing.T) {
+	t.Parallel()
+	at := somewhere{block: fmt.Sprintf("state \"oci\" {\n    repository = \"oci:%s\"\n    lock = false\n  }", t.TempDir())}
+	begin := func() (backend.Lock, *state.State) {
+		w := openAt(t, t.TempDir(), at)
+		l, err := w.Backend.Lock(t.Context(), backend.NewLockInfo(backend.LockRequest{Operation: "apply"}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := state.New(state.NewID(), "0.1.0")
+		s.Serial = 1
+		return l, s
+	}
+	first, one := begin()
+	second, other := begin()
+	if err := first.Write(t.Context(), one); err != nil {
+		t.Fatal(err)
+	}
+	if err := second.Write(t.Context(), other); !errors.Is(err, backend.ErrBegun) {
+		t.Errorf("%v", err)
+	}
+}

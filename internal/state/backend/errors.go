@@ -10,6 +10,9 @@ import (
 var (
 	// ErrLockLost: the lock is not, or no longer, held; nothing was written.
 	ErrLockLost = errors.New("the lock on the state was lost (taken away by force-unlock, or taken over), so nothing was written")
+	// ErrBegun: where there was no state there is one now, and it is another one.
+	// Only where nothing is locked can that be.
+	ErrBegun = errors.New("somebody else has begun this state in the meantime; the next run adopts what was made")
 	// ErrNotLocked: there is no lock to break.
 	ErrNotLocked = errors.New("the state is not locked")
 )
