@@ -12,6 +12,9 @@ import (
 // maxNamed is how many running steps a heartbeat names.
 const maxNamed = 4
 
+// maxFailedReason is how much of an error the line of its step has, in columns.
+const maxFailedReason = 72
+
 // Plain follows a run where nothing can be drawn again, as in the log of a CI
 // job: one line for each step when it has ended, and a heartbeat each minute
 // that says what runs. Steps that start are not told of: the heartbeat names
@@ -55,10 +58,8 @@ func (f *Plain) Event(e apply.Event) {
 		}
 		f.step(e, "", plain, text)
 	case apply.StepFailed:
-		text := fmt.Sprintf("after %s: %s", Duration(e.Elapsed), firstLine(e.Err))
-		if e.Log != "" {
-			text += " (log: " + e.Log + ")"
-		}
+		// The summary has all of it, and the path of the log.
+		text := fmt.Sprintf("after %s: %s", Duration(e.Elapsed), f.o.cut(f.o.clean(firstLine(e.Err)), maxFailedReason))
 		f.step(e, "FAILED", boldRed, text)
 	case apply.StepRetried:
 		f.step(e, "retry", yellow, fmt.Sprintf("in %s: %s", Duration(e.Wait), firstLine(e.Err)))

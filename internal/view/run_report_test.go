@@ -195,3 +195,17 @@ func TestReportsHoldNoSensitiveOutput(t *testing.T) {
 		}
 	}
 }
+
+func TestTheSummaryBreaksBetweenWords(t *testing.T) {
+	t.Parallel()
+	p := firstBuild()
+	text := string(written(t, func(b *bytes.Buffer) error { return Summary(b, aReport(p, 9, ""), p, Options{Width: 100}) }))
+	if !strings.Contains(text, "0 failed, 0\nskipped.\n") {
+		t.Error(text)
+	}
+	for line := range strings.SplitSeq(text, "\n") {
+		if len(line) > 100 {
+			t.Errorf("%d columns: %s", len(line), line)
+		}
+	}
+}

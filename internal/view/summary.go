@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 
 	"esd/internal/apply"
 	"esd/internal/plan"
@@ -29,12 +30,23 @@ func Summary(w io.Writer, r *apply.Report, p *plan.Plan, o Options) error {
 	case len(r.Failed) == 0 && !r.Unrecorded:
 		c = "1;33"
 	}
-	v.line(v.paint(c, headline(r, p)+":"), " ", v.paint(bold, tallyOf(r, p).counts()+"."))
+	v.counts(c, headline(r, p)+":", tallyOf(r, p).counts()+".")
 	v.line(fmt.Sprintf("It took %s; downloaded %s, uploaded %s.", Duration(r.Elapsed), Bytes(r.Downloaded), Bytes(r.Uploaded)))
 	if !r.OK() && !r.Unrecorded { // the error says how to go on
 		v.wrapped("", "What was finished is kept: the same command goes on from here.")
 	}
 	return v.flush()
+}
+
+// counts writes the headline and the counts, in lines that break between words.
+func (p *printer) counts(c color, head, counts string) {
+	for i, row := range wrap(head+" "+counts, p.room(0)) {
+		if rest, first := strings.CutPrefix(row, head); first && i == 0 {
+			p.line(p.paint(c, head), p.paint(bold, rest))
+			continue
+		}
+		p.line(p.paint(bold, row))
+	}
 }
 
 func (p *printer) failures(list []apply.Outcome) {
