@@ -87,7 +87,9 @@ func (t *tally) count(c *plan.Change, worked bool) {
 	case plan.Remove:
 		t.destroyed++
 	case plan.Adopt:
-		t.adopted++
+		if c.Kind != packageKind && c.Kind != "recipe" { // which the plan has counted as reused
+			t.adopted++
+		}
 	case plan.Forget:
 		t.forgotten++
 	case plan.Refresh:
