@@ -551,3 +551,24 @@ func TestAClientThatIsCancelledLeavesTheLine(t *testing.T) {
 		t.Errorf("left behind %v", left)
 	}
 }
+
+// TestAHolderOfThisMachineThatSleepsIsNotSaidToBeGone is about a process that was stopped: it
+// is there, and silent.
+func TestAHolderOfThisMachineThatSleepsIsNotSaidToBeGone(t *testing.T) {
+	t.Parallel()
+	location, opts := "oci:"+t.TempDir(), Options{Name: "esd", Lease: lease.Terms{Duration: time.Second}}
+	info := func() backend.LockInfo { return backend.NewLockInfo(backend.LockRequest{Operation: "apply"}) }
+	sleeper, err := mustOpen(t, location, opts).Lock(t.Context(), info())
+	if err != nil {
+		t.Fatal(err)
+	}
+	sleeper.(*held).keeper.Stop()
+	l, err := backend.Acquire(t.Context(), mustOpen(t, location, opts), info(), backend.WaitOptions{Timeout: 10 * time.Second, MaxDelay: 50 * time.Millisecond})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := l.Notices(); len(n) != 1 || !strings.Contains(n[0].Summary, "silent for") || !strings.Contains(n[0].Detail, "cannot write any more") {
+		t.Errorf("notices: %+v", n)
+	}
+	mustUnlock(t, l)
+}

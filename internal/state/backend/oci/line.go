@@ -13,7 +13,7 @@ import (
 )
 
 // NoticeTakenOver: the lock was that of a run that is dead.
-const NoticeTakenOver = "lock-taken-over"
+const NoticeTakenOver = lease.NoticeTakenOver
 
 // NoticeForked: versions were found that do not lead to the present one.
 const NoticeForked = "state-forked"

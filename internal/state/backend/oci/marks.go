@@ -8,7 +8,6 @@ import (
 	"time"
 
 	registry "esd/internal/oci"
-	"esd/internal/state"
 	"esd/internal/state/backend"
 	"esd/internal/state/backend/lease"
 )
@@ -129,22 +128,12 @@ func (b *Backend) take(ctx context.Context, m mark, holder backend.LockInfo) err
 	if err := b.breakMark(ctx, m); err != nil {
 		return err
 	}
-	who := holder.Who
 	if holder.ID == "" {
 		return nil // nobody that could be named
 	}
-	how := "whose process is gone"
-	if !holder.Neighbour() {
-		how = fmt.Sprintf("which was silent for %s", holder.Lease.Silent.Round(time.Second))
-	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.told = append(b.told, state.Notice{
-		Kind:    NoticeTakenOver,
-		Summary: fmt.Sprintf("Took over the lock of %s, %s", who, how),
-		Detail: fmt.Sprintf("It had run %q since %s (lock ID %s) and ended without giving the lock back.",
-			holder.Operation, holder.Created.UTC().Format(time.RFC3339), holder.ID),
-	})
+	b.told = append(b.told, lease.TakenOver(holder))
 	return nil
 }
 
