@@ -34,9 +34,10 @@ func newPlanCommand(a *app) *cobra.Command {
 really hold, and shows what is missing.
 
 A plan takes no lock and writes nothing, but for the files that options name.
-Each is written whole or not at all. One that an earlier command wrote is removed
-when this one starts, so that none is taken for that of this plan; any other file
-of that name is replaced only when there is something to put in its place.`,
+Each is written whole or not at all. One that an earlier command wrote is
+removed when this one starts, so that none is taken for that of this plan; any
+other file of that name is replaced only when there is something to put in its
+place.`,
 		Example: `  esd plan
   esd plan --out plan.esd           save it; esd apply plan.esd does exactly that
   esd plan --target recipe.greet    only this and what it needs
