@@ -9,8 +9,10 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 
 	"esd/internal/addr"
@@ -144,7 +146,38 @@ func (p *Provider) Observe(ctx context.Context, req providers.ObserveRequest) (m
 	if len(missing) == 0 {
 		return out, nil
 	}
-	return out, p.observeInstalled(ctx, req, out)
+	if err := p.observeInstalled(ctx, req, out); err != nil {
+		return out, err
+	}
+	return out, p.explainUnused(ctx, req.Settings, missing, out)
+}
+
+// explainUnused says of what no cache has that the directory has it which serves
+// where there is no cache block: what was built before there was one.
+func (p *Provider) explainUnused(ctx context.Context, settings providers.Setting, missing []*providers.Object, out map[addr.Address]providers.Observation) error {
+	unused := cache.Settings{Name: "default", URL: filepath.Join(p.opts.WorkDir, "cache")}
+	var names []string
+	for _, s := range p.caches(settings) {
+		if s.URL == unused.URL {
+			return nil
+		}
+		names = append(names, s.Name)
+	}
+	if _, err := os.Stat(unused.URL); err != nil {
+		return nil // nothing was built without a cache block
+	}
+	records, err := p.lookUp(ctx, unused, missing)
+	if err != nil {
+		return err
+	}
+	for _, o := range missing {
+		if _, has := records[o.Key]; has {
+			obs := out[o.Address]
+			obs.Problem = fmt.Sprintf("not in cache %s; .esd/cache has it, but is used only without a cache block", strings.Join(names, ", "))
+			out[o.Address] = obs
+		}
+	}
+	return nil
 }
 
 // lacking is the observation of a product that some cache should have and has
