@@ -113,7 +113,7 @@ func fixOf(code string, status int) string {
 	switch code {
 	case "RequestTimeTooSkewed":
 		return "set the clock of this machine: it differs too much from that of the server"
-	case "SignatureDoesNotMatch", "InvalidAccessKeyId", "AuthorizationHeaderMalformed":
+	case "SignatureDoesNotMatch", "InvalidAccessKeyId", "AuthorizationHeaderMalformed", "XAdminUserNotFound": // the last is of Versity's gateway
 		return "check the credentials (AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, or the profile) and the region"
 	case "ExpiredToken", "InvalidToken", "ExpiredTokenException":
 		return "get new credentials: these have expired"
