@@ -6,11 +6,13 @@ import (
 	"strings"
 
 	"github.com/hashicorp/hcl/v2"
+
+	"esd/internal/schema"
 )
 
 // Error writes an error for people: the first line as headline, the rest
-// below it; joined errors as a list; diagnostics as diagnostics, without their
-// sources.
+// below it; joined errors as a list, the secrets of addresses masked;
+// diagnostics as diagnostics, without their sources.
 func Error(w io.Writer, err error, o Options) error {
 	if err == nil {
 		return nil
@@ -25,12 +27,12 @@ func Error(w io.Writer, err error, o Options) error {
 		b := p.openBox(true, Plural(len(list), "error"))
 		for _, e := range list {
 			b.text("")
-			b.item(e.Error())
+			b.item(schema.MaskSecrets(e.Error()))
 		}
 		b.close()
 		return p.flush()
 	}
-	summary, rest, _ := strings.Cut(list[0].Error(), "\n")
+	summary, rest, _ := strings.Cut(schema.MaskSecrets(list[0].Error()), "\n")
 	b := p.openBox(true, summary)
 	if rest = strings.Trim(rest, "\n"); rest != "" {
 		b.text("")

@@ -128,8 +128,8 @@ func (k *Kind) Decode(block cty.Value, getenv func(string) (string, bool)) (Sett
 		if err == nil && !v.IsWhollyKnown() {
 			err = fmt.Errorf("it must be known before anything is evaluated")
 		}
-		if err == nil && a.Check != nil {
-			err = a.Check(v)
+		if err == nil {
+			err = a.Accept(v)
 		}
 		if err != nil {
 			return nil, fmt.Errorf("%s of state %q: %w", source, k.Name, err)

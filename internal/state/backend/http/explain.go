@@ -68,6 +68,10 @@ func (c *client) status(a *answer) *statusError {
 	return &statusError{status: a.status, message: c.message(a)}
 }
 
+// HTTPStatusCode is the status of the answer: whoever tries again asks whether
+// that is of use.
+func (e *statusError) HTTPStatusCode() int { return e.status }
+
 // Error gives the status and what the server said.
 func (e *statusError) Error() string {
 	text := fmt.Sprintf("the server answers HTTP %d %s", e.status, http.StatusText(e.status))
