@@ -29,8 +29,8 @@ func testTwoEnvironments(t *testing.T, s *spackStack) {
 		needed = []string{"compiler-wrapper", "gcc-runtime", "toy-alpha", "toy-leaf0"}
 	}
 	wantSays(t, m.want(0, "why", target), "not in any cache", "environment.one")
-	wantSays(t, m.want(0, "graph"), "toy-leaf0", "toy-alpha")
-	wantSays(t, m.want(0, "graph", "--plan", "--format=json"), "toy-leaf0", "build")
+	wantSays(t, m.want(0, "graph", "--packages"), "toy-leaf0", "toy-alpha")
+	wantSays(t, m.want(0, "graph", "--packages", "--plan", "--format=json"), "toy-leaf0", "build")
 	if built := short(m.apply("--target", target).completed("build")); !slices.Equal(built, needed) {
 		t.Errorf("--target built %v, want %v", built, needed)
 	}

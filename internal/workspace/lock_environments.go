@@ -107,8 +107,8 @@ func (w *Workspace) enter(result *LockResult, address string, locked providers.L
 		result.Unchanged++
 		return
 	}
+	_, had := result.next.Environment(address)
 	result.next.SetEnvironment(address, lockfile.Environment(locked.Environment))
-	_, had := w.lock.Environment(address)
 	change := EnvironmentLock{Address: address, New: !had, Changes: locked.Changes, content: locked.Content}
 	if locked.Content != nil {
 		change.Path = locked.Path
