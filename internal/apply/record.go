@@ -27,6 +27,7 @@ func (r *runner) record(i int, value providers.Result, elapsed time.Duration) En
 	if value.Reused {
 		entry.Duration = state.Duration{}
 	} else {
+		r.fresh[step.Address] = true
 		r.opts.State.Durations[step.DurationKey()] = entry.Duration
 	}
 	if r.found[step.Address] == nil {
@@ -83,7 +84,7 @@ func (r *runner) put(change plan.Change, found map[string]any) *state.Object {
 	}
 	maps.Copy(attributes, found)
 	o.Attributes = attributes
-	if before := r.opts.State.Get(o.Address); before != nil {
+	if before := r.opts.State.Get(o.Address); before != nil && !r.fresh[o.Address] {
 		// When is the time of the last change, so that a run that finds all of
 		// it done changes no record.
 		same := *o

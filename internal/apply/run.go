@@ -94,6 +94,7 @@ type runner struct {
 	mu       sync.Mutex                // guards what follows, and calls of Events
 	left     map[string]int            // steps that the record of an object still waits for
 	found    map[string]map[string]any // attributes that the steps of an object found
+	fresh    map[string]bool           // objects of which a step found something to do
 	outcomes []Outcome                 // by step
 	report   Report
 	counts   Counts
@@ -119,7 +120,7 @@ func newRunner(opts Options) (*runner, error) {
 	n := len(opts.Plan.Steps)
 	r := &runner{
 		opts: opts, steps: opts.Plan.Steps, dag: dag, stepOf: make([]int, n), changes: map[string]plan.Change{},
-		stop: make(chan struct{}), left: map[string]int{}, found: map[string]map[string]any{},
+		stop: make(chan struct{}), left: map[string]int{}, found: map[string]map[string]any{}, fresh: map[string]bool{},
 		outcomes: make([]Outcome, n), counts: Counts{Total: n, Remaining: -1},
 	}
 	for _, change := range opts.Plan.Changes {
