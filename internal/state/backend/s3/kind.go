@@ -89,6 +89,9 @@ func checkKey(v cty.Value) error {
 }
 
 func checkEndpoint(v cty.Value) error {
+	if err := schema.CheckNoSecret(v.AsString(), "credentials come from the environment"); err != nil {
+		return err
+	}
 	u, err := url.Parse(v.AsString())
 	switch {
 	case err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "":
